@@ -1,0 +1,48 @@
+"""What ships with this package, handed in through the same hooks as anyone else's plugin."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from victor_memory.embedders.base import EmbedderSpec
+from victor_memory.embedders.catalogue import BUILTIN_EMBEDDERS
+from victor_memory.hookspecs import hookimpl
+from victor_memory.providers.base import ProviderSpec
+from victor_memory.specs import Stability
+
+BUILTIN_PROVIDERS: Final[tuple[ProviderSpec, ...]] = (
+    ProviderSpec(
+        name="lancedb",
+        target="victor_memory.providers.lancedb:LanceDBProvider",
+        title="LanceDB",
+        description="Files in a local directory, shared by any number of processes.",
+        requires=("lancedb", "pyarrow"),
+    ),
+    ProviderSpec(
+        name="memory",
+        target="victor_memory.providers.memory:MemoryProvider",
+        title="In-process memory",
+        description="Exact search in this process; nothing is kept. For tests and development.",
+    ),
+    ProviderSpec(
+        name="proximadb",
+        target="victor_memory.providers.proximadb:ProximaDBProvider",
+        title="ProximaDB",
+        description="The embedded ProximaDB engine behind a SQLite file.",
+        requires=("proximadb_embedded",),
+        extra="vector-experimental",
+        stability=Stability.EXPERIMENTAL,
+    ),
+)
+
+
+@hookimpl
+def victor_memory_register_providers() -> tuple[ProviderSpec, ...]:
+    """Return the built-in stores."""
+    return BUILTIN_PROVIDERS
+
+
+@hookimpl
+def victor_memory_register_embedders() -> tuple[EmbedderSpec, ...]:
+    """Return the built-in embedders."""
+    return BUILTIN_EMBEDDERS

@@ -1,0 +1,1 @@
+"""Vector stores behind one protocol: `base` holds the protocol, every other file one store."""

@@ -1,0 +1,375 @@
+"""`lancedb`: the default store. Files in a directory, shared by any number of processes.
+
+How LanceDB is used here, and why:
+
+* ids are Lance's unenforced primary key, so that concurrent upserts of a new id leave one row;
+  writers of one machine also take turns on a lock file, which avoids Lance's retries;
+* every read looks for other processes' commits first;
+* writes that arrive together are one commit, because each commit is a new version of the table;
+* small fragments are merged and old versions pruned every few commits, never versions young enough
+  for another process to be reading them;
+* vectors are compared exactly until there are many, then through a quantised IVF index whose
+  candidates are ranked again by their full vectors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import random
+import shutil
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import lancedb
+import pyarrow as pa
+from filelock import FileLock, Timeout
+from lancedb.expr import col
+from lancedb.index import FTS, IvfSq
+from lancedb.query import MatchQuery
+from pydantic import Field
+
+from victor_memory._logging import get_logger
+from victor_memory.errors import CorruptStoreError, StoreMismatchError
+from victor_memory.providers._group_commit import GroupCommit
+from victor_memory.providers._lance_filters import FACETS, facets, to_sql
+from victor_memory.providers._scores import from_distance
+from victor_memory.providers.base import BaseEmbeddingProvider, ProviderOptions
+from victor_memory.types import Hit, Record, Traits
+
+if TYPE_CHECKING:
+    from victor_memory.filters import Filter
+    from victor_memory.types import Vector
+
+log = get_logger(__name__)
+TABLE: Final = "records"
+IDS_PER_STATEMENT: Final = 1000
+REFINE: Final = 10
+"""Candidates read per result from the quantised index, to be ranked by their full vectors."""
+REINDEX_GROWTH: Final = 4
+"""The vector index is trained anew when the table has grown this many times since."""
+_DISTANCE: Final[dict[str, Any]] = {"cosine": "cosine", "euclidean": "l2", "dot": "dot"}
+_HIT_COLUMNS: Final = ["id", "text", "metadata"]
+
+
+class LanceDBOptions(ProviderOptions):
+    """Options of the LanceDB store."""
+
+    index_threshold: int = Field(
+        50_000, ge=256, description="Records from which a vector index is built; fewer are exact."
+    )
+    compact_every: int = Field(
+        32, ge=1, description="Small fragments after which they are merged and versions pruned."
+    )
+    retention_seconds: int = Field(
+        120, ge=10, description="Age at which an old version may be pruned, in seconds."
+    )
+    lock_timeout: float = Field(
+        60.0, gt=0, description="Seconds to wait for this machine's other writers."
+    )
+
+
+class LanceDBProvider(BaseEmbeddingProvider):
+    """One Lance table in `directory`, with a full-text index over the terms."""
+
+    name: ClassVar[str] = "lancedb"
+    title: ClassVar[str] = "LanceDB"
+    traits: ClassVar[Traits] = Traits(
+        persistent=True, multi_process=True, full_text=True, exact=False, transactional=True
+    )
+    options_model: ClassVar[type[ProviderOptions]] = LanceDBOptions
+    options: LanceDBOptions
+
+    # -- life cycle -------------------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        self._db = await lancedb.connect_async(
+            str(self.directory), read_consistency_interval=timedelta(0)
+        )
+        self._schema = _schema(self.dimension)
+        self._writes: GroupCommit[Record] = GroupCommit(self._commit)
+        self._commits = 0
+        if not self._has_table():
+            async with self._writing():
+                if not self._has_table():
+                    await self._create_table()
+        try:
+            self._table = await self._db.open_table(TABLE)
+            found = await self._table.schema()
+        except (ValueError, RuntimeError) as exc:
+            msg = (
+                f"The LanceDB table in {self.directory} cannot be read: {exc}. Restore it from a "
+                "backup; a codebase index can be built again with: victor-memory index --rebuild"
+            )
+            raise CorruptStoreError(msg) from exc
+        if not set(self._schema.names) <= set(found.names):
+            msg = (
+                f"The LanceDB table in {self.directory} has the columns {found.names}, which this "
+                "package did not write. Choose another VICTOR_EMBEDDINGS_DIR."
+            )
+            raise StoreMismatchError(msg)
+        if not await self._indexed("terms"):
+            async with self._writing():
+                if not await self._indexed("terms"):
+                    await self._index_terms()
+
+    async def _indexed(self, column: str) -> bool:
+        # By column, never by name: an index has whatever name its creator gave it.
+        return any(one.columns == [column] for one in await self._table.list_indices())
+
+    def _has_table(self) -> bool:
+        # A table is there once its first version is; the directory alone may be a killed creation.
+        return any((self.directory / f"{TABLE}.lance" / "_versions").glob("*.manifest"))
+
+    async def _create_table(self) -> None:
+        leftover = self.directory / f"{TABLE}.lance"
+        if leftover.exists():
+            await asyncio.to_thread(shutil.rmtree, leftover)
+        (await self._db.create_table(TABLE, schema=self._schema)).close()
+
+    async def _index_terms(self) -> None:
+        # The terms are analysed already: Lance must only split them at spaces.
+        words = FTS(
+            base_tokenizer="whitespace",
+            lower_case=False,
+            stem=False,
+            remove_stop_words=False,
+            ascii_folding=False,
+            max_token_length=None,
+        )
+        await self._table.create_index("terms", config=words)
+
+    async def _close(self) -> None:
+        await self._writes.finish()
+        if self._commits:
+            await self._tend()
+        self._table.close()
+        self._db.close()
+
+    # -- writing ----------------------------------------------------------------------------------
+
+    async def _upsert(self, records: list[Record]) -> None:
+        await self._writes.submit(records)
+
+    async def _commit(self, records: list[Record]) -> None:
+        rows = _rows(list({one.id: one for one in records}.values()), self._schema)
+        async with self._writing():
+            merge = self._table.merge_insert("id").when_matched_update_all()
+            await merge.when_not_matched_insert_all().execute(rows)
+            await self._committed()
+
+    async def _delete(self, ids: list[str]) -> int:
+        deleted = 0
+        async with self._writing():
+            for start in range(0, len(ids), IDS_PER_STATEMENT):
+                some = col("id").isin(ids[start : start + IDS_PER_STATEMENT])
+                deleted += (await self._table.delete(some)).num_deleted_rows
+            await self._committed()
+        return deleted
+
+    async def _delete_where(self, where: Filter) -> int:
+        async with self._writing():
+            deleted = (await self._table.delete(to_sql(where))).num_deleted_rows
+            await self._committed()
+        return int(deleted)
+
+    async def _clear(self) -> None:
+        async with self._writing():
+            await self._table.delete("true")
+            await self._optimize()
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[None]:
+        """Take this machine's turn to write. Nothing depends on it but speed, so waiting ends."""
+        lock = FileLock(self.directory / ".writer.lock", thread_local=False)
+        deadline = asyncio.get_running_loop().time() + self.options.lock_timeout
+        try:
+            while not lock.is_locked:
+                # Never blocking, so that a cancelled task cannot leave the lock taken in a thread.
+                with suppress(Timeout):
+                    lock.acquire(timeout=0)
+                    break
+                if asyncio.get_running_loop().time() > deadline:
+                    log.warning("writer_lock_busy", provider=self.name, collection=self.collection)
+                    break
+                await asyncio.sleep(random.uniform(0.002, 0.02))  # noqa: S311 - spreads the waiters
+            yield
+        except RuntimeError as exc:
+            if "No space left on device" in str(exc):
+                raise OSError(errno.ENOSPC, str(exc)) from exc
+            raise
+        finally:
+            lock.release()
+
+    # -- housekeeping -----------------------------------------------------------------------------
+
+    async def _compact(self) -> None:
+        async with self._writing():
+            await self._optimize()
+
+    async def _committed(self) -> None:
+        """Count a commit, and tidy up when there have been many. Called while writing."""
+        self._commits += 1
+        if self._commits % self.options.compact_every == 0:
+            await self._optimize()
+
+    async def _tend(self) -> None:
+        """Tidy up on leaving if the table needs it, whoever's commits made it so."""
+        fragments = (await self._table.stats())["fragment_stats"]["num_small_fragments"]
+        if fragments > self.options.compact_every:
+            await self._compact()
+
+    async def _optimize(self) -> None:
+        """Merge fragments, prune versions, bring the indexes up to date. Called while writing."""
+        try:
+            await self._table.optimize(
+                cleanup_older_than=timedelta(seconds=self.options.retention_seconds)
+            )
+            await self._index_vectors()
+        except RuntimeError as exc:
+            # A writer on another machine came first: the next run does what this one could not.
+            if "conflict" not in str(exc).lower():
+                raise
+            log.info("compaction_postponed", provider=self.name, collection=self.collection)
+
+    async def _index_vectors(self) -> None:
+        """Build the vector index when there are many records, anew when they have multiplied."""
+        rows = await self._table.count_rows()
+        if rows < self.options.index_threshold:
+            return
+        trained = await self._rows_at_training()
+        if trained and rows < trained * REINDEX_GROWTH:
+            return
+        config = IvfSq(distance_type=_DISTANCE[self.metric])
+        await self._table.create_index("vector", config=config)
+        path = self.directory / "vector_index.json"
+        path.write_text(json.dumps({"rows_at_training": rows}))
+        log.info("vector_index_built", provider=self.name, records=rows)
+
+    async def _rows_at_training(self) -> int | None:
+        """Return how many records the vector index was trained on; `None` if there is none."""
+        if not await self._indexed("vector"):
+            return None
+        try:
+            packed = (self.directory / "vector_index.json").read_text()
+            return int(json.loads(packed)["rows_at_training"])
+        except (OSError, ValueError, KeyError):
+            return int(await self._table.count_rows())
+
+    async def _details(self) -> Mapping[str, Any]:
+        indexes = {one.columns[0]: one for one in await self._table.list_indices()}
+        vector = indexes.get("vector")
+        return {
+            "versions": len(await self._table.list_versions()),
+            "fragments": (await self._table.stats())["fragment_stats"]["num_fragments"],
+            "vector_index": vector.index_type if vector else "exact",
+            "unindexed_terms": indexes["terms"].num_unindexed_rows if "terms" in indexes else None,
+        }
+
+    # -- reading ----------------------------------------------------------------------------------
+
+    async def _search(self, vector: Vector, limit: int, where: Filter | None) -> list[Hit]:
+        nearest = self._table.query().nearest_to(vector).limit(limit)
+        # Without an index the refine step has nothing to do and costs nothing. It is always asked
+        # for, because another process may have built an index since.
+        nearest = nearest.distance_type(_DISTANCE[self.metric]).refine_factor(REFINE)
+        rows = await _fetch(nearest, where, [*_HIT_COLUMNS, "_distance"])
+        distances = (
+            max(0.0, one) ** 0.5 if self.metric == "euclidean" else one for one in rows["_distance"]
+        )
+        return _hits(rows, [from_distance(one, self.metric) for one in distances])
+
+    async def _search_terms(
+        self, terms: Sequence[str], limit: int, where: Filter | None
+    ) -> list[Hit]:
+        match = self._table.query().nearest_to_text(MatchQuery(" ".join(terms), "terms"))
+        rows = await _fetch(match.limit(limit), where, [*_HIT_COLUMNS, "_score"])
+        return _hits(rows, rows["_score"])
+
+    async def _get(self, ids: list[str], *, with_vectors: bool) -> list[Record]:
+        found: list[Record] = []
+        for start in range(0, len(ids), IDS_PER_STATEMENT):
+            some = col("id").isin(ids[start : start + IDS_PER_STATEMENT])
+            query = self._table.query().where(some).select(_record_columns(with_vectors))
+            found += _records(await query.to_arrow())
+        return found
+
+    async def _count(self, where: Filter | None) -> int:
+        return int(await self._table.count_rows(None if where is None else to_sql(where)))
+
+    async def _scan(
+        self, where: Filter | None, *, with_vectors: bool, batch_size: int
+    ) -> AsyncIterator[list[Record]]:
+        query = self._table.query().select(_record_columns(with_vectors))
+        if where is not None:
+            query = query.where(to_sql(where))
+        async for batch in await query.to_batches(max_batch_length=batch_size):
+            if batch.num_rows:
+                yield _records(pa.Table.from_batches([batch]))
+
+
+def _schema(dimension: int) -> pa.Schema:
+    key = {b"lance-schema:unenforced-primary-key": b"true"}
+    return pa.schema(
+        [
+            pa.field("id", pa.string(), nullable=False, metadata=key),
+            pa.field("vector", pa.list_(pa.float32(), dimension)),
+            pa.field("text", pa.large_string()),
+            pa.field("terms", pa.string()),
+            pa.field("metadata", pa.string()),
+            pa.field(FACETS, pa.json_()),
+        ]
+    )
+
+
+def _rows(records: list[Record], schema: pa.Schema) -> pa.Table:
+    import numpy as np
+
+    vectors = np.concatenate([one.vector for one in records if one.vector is not None])
+    packed = pa.array([facets(one.metadata) for one in records], pa.string())
+    return pa.table(
+        [
+            pa.array([one.id for one in records], pa.string()),
+            pa.FixedSizeListArray.from_arrays(pa.array(vectors), len(vectors) // len(records)),
+            pa.array([one.text for one in records], pa.large_string()),
+            pa.array([one.terms for one in records], pa.string()),
+            pa.array(
+                [json.dumps(one.metadata, ensure_ascii=False) for one in records], pa.string()
+            ),
+            pa.ExtensionArray.from_storage(pa.json_(), packed),
+        ],
+        schema=schema,
+    )
+
+
+def _record_columns(with_vectors: bool) -> list[str]:  # noqa: FBT001 - one private caller each
+    return [*_HIT_COLUMNS, "terms", *(["vector"] if with_vectors else [])]
+
+
+async def _fetch(query: Any, where: Filter | None, columns: list[str]) -> dict[str, list[Any]]:
+    if where is not None:
+        query = query.where(to_sql(where))
+    rows: dict[str, list[Any]] = (await query.select(columns).to_arrow()).to_pydict()
+    return rows
+
+
+def _hits(rows: dict[str, list[Any]], scores: list[float]) -> list[Hit]:
+    columns = zip(rows["id"], rows["text"], scores, rows["metadata"], strict=True)
+    return [Hit(one, text, score, json.loads(packed)) for one, text, score, packed in columns]
+
+
+def _records(table: pa.Table) -> list[Record]:
+    import numpy as np
+
+    vectors: Sequence[Vector | None] = [None] * table.num_rows
+    if "vector" in table.column_names and table.num_rows:
+        flat = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        vectors = list(flat.reshape(table.num_rows, -1).astype(np.float32))
+    columns = (table[name].to_pylist() for name in ("id", "text", "metadata", "terms"))
+    return [
+        Record(one, text, vector, json.loads(packed), terms)
+        for one, text, packed, terms, vector in zip(*columns, vectors, strict=True)
+    ]

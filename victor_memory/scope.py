@@ -1,0 +1,77 @@
+"""Which project a path belongs to: one memory for all worktrees of a repository."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from victor_memory.errors import InvalidRequestError
+from victor_memory.types import MemoryScope
+
+
+def project_scope(path: str | Path = ".") -> MemoryScope:
+    """Return the project around *path*: its repository, or the directory itself.
+
+    The worktrees and subdirectories of a repository share one project, because it is identified by
+    the git common directory.
+
+    Raises:
+        InvalidRequestError: there is no such directory.
+
+    """
+    here = directory(path)
+    common = _git(here, "rev-parse", "--path-format=absolute", "--git-common-dir")
+    top = _git(here, "rev-parse", "--show-toplevel")
+    if common is None or top is None:
+        return MemoryScope(project=identifier(here), root=str(here))
+    repository = Path(common).resolve()
+    home = repository.parent if repository.name == ".git" else repository
+    return MemoryScope(project=identifier(home), root=str(Path(top).resolve()))
+
+
+def directory(path: str | Path) -> Path:
+    """Return *path* resolved, if it is a directory.
+
+    Raises:
+        InvalidRequestError: it is not.
+
+    """
+    try:
+        here = Path(path).expanduser().resolve()
+        found = here.is_dir()
+    except (OSError, RuntimeError, ValueError) as exc:
+        msg = f"The path {str(path)!r} cannot be used: {exc}. Name an existing directory."
+        raise InvalidRequestError(msg) from exc
+    if not found:
+        what = "is not a directory" if here.exists() else "does not exist"
+        msg = f"{str(path)!r} {what}. Name an existing directory, for example '.'."
+        raise InvalidRequestError(msg)
+    return here
+
+
+def identifier(path: Path) -> str:
+    """Return a name for *path* that is stable, readable and safe as a directory name."""
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", path.name).strip("-.") or "root"
+    digest = hashlib.sha256(str(path).encode("utf-8", "surrogateescape")).hexdigest()
+    return f"{slug[:40]}-{digest[:12]}"
+
+
+def _git(directory: Path, *arguments: str) -> str | None:
+    """Return what git answers in *directory*, or `None` if there is no git or no repository."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed arguments, no shell
+            [git, "-C", str(directory), *arguments],
+            capture_output=True,
+            check=False,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    answer = done.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
+    return answer if done.returncode == 0 and answer else None
