@@ -24,7 +24,6 @@ Exception
 UserWarning
 └── VictorMemoryWarning
     ├── ProviderFallbackWarning
-    ├── VolatileStoreWarning
     └── ExperimentalProviderWarning       also FutureWarning
 ```
 
@@ -118,10 +117,6 @@ class VictorMemoryWarning(UserWarning):
 
 class ProviderFallbackWarning(VictorMemoryWarning):
     """An experimental provider could not be opened and another one is used instead."""
-
-
-class VolatileStoreWarning(VictorMemoryWarning):
-    """What was just written lives in this process only, because the chosen store keeps nothing."""
 
 
 class ExperimentalProviderWarning(VictorMemoryWarning, FutureWarning):

@@ -199,8 +199,6 @@ def parse_filter(source: FilterLike | None) -> Filter | None:
     """
     if source is None:
         return None
-    if isinstance(source, Compare | And | Or | Not):
-        return source
     tree = _parse(source, depth=0)
     return None if tree == And(()) else tree
 
@@ -210,7 +208,7 @@ def _parse(source: object, *, depth: int) -> Filter:
         msg = f"The filter is nested more than {MAX_DEPTH} levels deep. Flatten it."
         raise InvalidRequestError(msg)
     if isinstance(source, Compare | And | Or | Not):
-        return source
+        return _checked(source, depth + 1)
     if not isinstance(source, Mapping):
         msg = f"A filter is a mapping such as {{'kind': 'fact'}}, not {source!r}."
         raise InvalidRequestError(msg)
@@ -228,6 +226,30 @@ def _parse(source: object, *, depth: int) -> Filter:
         else:
             parts.append(where(key, "=", value))
     return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+
+def _checked(tree: Filter, depth: int) -> Filter:
+    """Return a copy of a tree of objects, checked like one of mappings."""
+    match tree:
+        case Compare(field, op, value):
+            return where(field, op, value)
+        case Not(part):
+            return Not(_parse(part, depth=depth))
+        case And(parts):
+            return And(tuple(_parse(part, depth=depth) for part in parts))
+        case Or(parts):
+            return Or(tuple(_parse(part, depth=depth) for part in parts))
+
+
+def has_condition(tree: Filter) -> bool:
+    """Whether anything in *tree* looks at a record at all."""
+    match tree:
+        case Compare():
+            return True
+        case Not(part):
+            return has_condition(part)
+        case And(parts) | Or(parts):
+            return any(map(has_condition, parts))
 
 
 def to_json(tree: Filter) -> dict[str, Any]:

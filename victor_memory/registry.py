@@ -224,6 +224,8 @@ class EmbeddingRegistry:
         """
         config = config or EmbeddingConfig()
         spec = self.spec(config.vector_store)
+        if embedder is None:
+            self.embedders.spec(config.embedding_model_type)
         try:
             cls = _check_class(spec.load())
         except MissingDependencyError as exc:
@@ -245,7 +247,7 @@ class EmbeddingRegistry:
         with self._lock:
             provider = self._providers.get(key)
             if provider is None or provider.closed:
-                provider = cls(full, embedder=embedder or self.embedders.get(full))
+                provider = cls(full, embedder=embedder, embedders=self.embedders)
                 provider.fallback = fallback
                 if spec.stability is Stability.EXPERIMENTAL:
                     provider = ExperimentalProvider(

@@ -3,7 +3,8 @@
 Lance evaluates JSON functions natively, but they raise when a value has another type than the
 function's. So metadata is stored twice: verbatim, to be returned, and as *facets*, an object whose
 keys begin with the type of their value. A function is then only ever asked about its own type, any
-key can appear at any time with any type, and nothing needs a schema change.
+key can appear at any time with any type, and nothing needs a schema change. Numbers are kept as
+text that sorts as they do, so that ints of any size and floats compare exactly.
 """
 
 from __future__ import annotations
@@ -12,14 +13,13 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from victor_memory.filters import And, Compare, Filter, Not, Or, Scalar, is_number
+from victor_memory.filters import And, Compare, Filter, Not, Or, Scalar
+from victor_memory.providers._numbers import sortable
 
 if TYPE_CHECKING:
     from victor_memory.types import Metadata
 
 FACETS: Final = "facets"
-_INT64: Final = range(-(2**63), 2**63)
-_SAFE: Final = ""
 
 
 def facets(metadata: Metadata) -> str:
@@ -30,100 +30,84 @@ def facets(metadata: Metadata) -> str:
         if isinstance(value, list | tuple):
             scalars = [_element(one) for one in value if isinstance(one, str | int | float)]
             found[f"l_{_key(name)}"] = scalars
+        elif isinstance(value, bool):
+            found[f"b_{_key(name)}"] = value
         elif isinstance(value, str | int | float):
-            found[f"{_type(value)}_{_key(name)}"] = value
+            found[f"{_type(value)}_{_key(name)}"] = _comparable(value)
     return json.dumps(found)
 
 
 def to_sql(tree: Filter) -> str:
     """Return *tree* as a DataFusion expression that is true exactly where `matches` is."""
+    return _sql(tree, wanted=True)
+
+
+def _sql(tree: Filter, *, wanted: bool) -> str:
+    """Return what is true where *tree* is *wanted*: negation moves inwards to the conditions."""
     match tree:
-        case And(parts):
-            return _joined(parts, " AND ", "true")
-        case Or(parts):
-            return _joined(parts, " OR ", "false")
         case Not(part):
-            return f"(NOT {to_sql(part)})"
+            return _sql(part, wanted=not wanted)
+        case And(parts) | Or(parts):
+            every = isinstance(tree, And) is wanted
+            inner = [_sql(part, wanted=wanted) for part in parts]
+            whole = (" AND " if every else " OR ").join(inner)
+            return f"({whole})" if parts else str(every).lower()
+        case Compare(field, "in" | "not in", tuple(values)):
+            any_of = Or(tuple(Compare(field, "=", one) for one in values))
+            return _sql(any_of, wanted=wanted is (tree.op == "in"))
+        case Compare(field, "!=", value):
+            return _sql(Compare(field, "=", value), wanted=not wanted)
         case Compare():
-            return _compare(tree)
+            # What is missing is NULL to SQL and false to us.
+            return f"(coalesce({_condition(tree)}, false) = {str(wanted).lower()})"
 
 
-def _joined(parts: tuple[Filter, ...], operator: str, empty: str) -> str:
-    return f"({operator.join(map(to_sql, parts))})" if parts else empty
-
-
-def _compare(condition: Compare) -> str:
-    field, value = condition.field, condition.value
+def _condition(condition: Compare) -> str:
+    key, value = _key(condition.field), condition.value
+    assert not isinstance(value, tuple)
     match condition.op:
         case "exists":
-            found = f"json_array_contains({FACETS}, '$.k', {_string(_key(field))})"
-            return f"coalesce({found}, false)" if value else f"(NOT coalesce({found}, false))"
-        case "in" | "not in":
-            assert isinstance(value, tuple)
-            inside = _joined(tuple(Compare(field, "=", one) for one in value), " OR ", "false")
-            return inside if condition.op == "in" else f"(NOT {inside})"
-        case "!=":
-            return f"(NOT {_compare(Compare(field, '=', value))})"
+            return f"json_array_contains({FACETS}, '$.k', {_string(key)}) = {str(value).lower()}"
         case "prefix":
-            return f"coalesce(starts_with({_text(field)}, {_string(str(value))}), false)"
+            return f"starts_with({_text('s', key)}, {_string(str(value))})"
         case "contains":
-            assert not isinstance(value, tuple)
-            path = _string(f'$."l_{_key(field)}"')
-            within = [f"json_array_contains({FACETS}, {path}, {_string(_element(value))})"]
-            if isinstance(value, str):
-                within.append(f"contains({_text(field)}, {_string(value)})")
-            return "(" + " OR ".join(f"coalesce({one}, false)" for one in within) + ")"
-        case _:
-            assert not isinstance(value, tuple)
-            return _ordered(field, condition.op, value)
+            path = _string(f'$."l_{key}"')
+            element = f"json_array_contains({FACETS}, {path}, {_string(_element(value))})"
+            if not isinstance(value, str):
+                return element
+            within = f"contains({_text('s', key)}, {_string(value)})"
+            return f"(coalesce({element}, false) OR coalesce({within}, false))"
+        case op if isinstance(value, bool):
+            facet = _string(f"b_{key}")
+            return f"json_get_bool({FACETS}, {facet}) {op} {str(value).lower()}"
+        case op:
+            return f"{_text(_type(value), key)} {op} {_string(_comparable(value))}"
 
 
-def _ordered(field: str, op: str, value: Scalar) -> str:
-    key = _key(field)
-    if isinstance(value, bool):
-        literal = str(value).lower()
-        return f"coalesce(json_get_bool({FACETS}, {_string(f'b_{key}')}) {op} {literal}, false)"
-    if isinstance(value, str):
-        return f"coalesce({_text(field)} {op} {_string(value)}, false)"
-    # An int is compared as an int where both sides are, so that 2**53 + 1 is not 2**53.
-    number = _number(value)
-    return (
-        f"(coalesce(json_get_int({FACETS}, {_string(f'i_{key}')}) {op} {number}, false)"
-        f" OR coalesce(json_get_float({FACETS}, {_string(f'f_{key}')}) {op} {number}, false))"
-    )
-
-
-def _text(field: str) -> str:
-    return f"json_get_string({FACETS}, {_string(f's_{_key(field)}')})"
+def _text(kind: str, key: str) -> str:
+    return f"json_get_string({FACETS}, {_string(f'{kind}_{key}')})"
 
 
 def _type(value: Scalar) -> str:
-    if isinstance(value, bool):
-        return "b"
-    if isinstance(value, str):
-        return "s"
-    return "i" if isinstance(value, int) and value in _INT64 else "f"
+    return "b" if isinstance(value, bool) else "s" if isinstance(value, str) else "n"
+
+
+def _comparable(value: Scalar) -> str:
+    """Return a string or number as text that compares as it does."""
+    return value if isinstance(value, str) else sortable(value)
 
 
 def _element(value: Scalar) -> str:
     """Return a list element as a string that is equal exactly for equal values."""
-    if is_number(value) and float(value).is_integer():
-        value = int(value)
-    text = value if isinstance(value, str) else repr(value)
-    return f"{'n' if is_number(value) else _type(value)}:{quote(text, safe=_SAFE)}"
+    text = str(value) if isinstance(value, bool) else _comparable(value)
+    return f"{_type(value)}:{quote(text, safe='')}"
 
 
 def _key(name: str) -> str:
     """Return a metadata key in characters that need no escape in JSON, JSON paths and SQL."""
-    return quote(name, safe=_SAFE)
+    return quote(name, safe="")
 
 
 def _string(text: str) -> str:
     """Return *text* as an SQL string literal: in DataFusion only the quote itself is special."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def _number(value: float) -> str:
-    if isinstance(value, int) and value in _INT64:
-        return str(value)
-    return f"CAST({_string(repr(float(value)))} AS DOUBLE)"

@@ -63,8 +63,17 @@ class Lifecycle(abc.ABC):
     traits: ClassVar[Traits]
     options_model: ClassVar[type[ProviderOptions]] = ProviderOptions
 
-    def __init__(self, config: EmbeddingConfig, *, embedder: BaseEmbedder | None = None) -> None:
-        """Remember *config*; *embedder* replaces the one the configuration names.
+    def __init__(
+        self,
+        config: EmbeddingConfig,
+        *,
+        embedder: BaseEmbedder | None = None,
+        embedders: EmbedderCatalogue | None = None,
+    ) -> None:
+        """Remember *config*; nothing is opened or loaded yet.
+
+        *embedder* replaces the model that the configuration names; *embedders* is where its name is
+        looked up, by default among the built-in ones.
 
         Raises:
             ConfigurationError: `extra_config` does not fit the store's options, or a store that
@@ -91,7 +100,8 @@ class Lifecycle(abc.ABC):
         """Set when this provider stands in for one that could not be opened."""
         self.on_open: Callable[[Any], None] | None = None
         """Called once, when the store has been opened."""
-        self._embedders = None if embedder else EmbedderCatalogue()
+        self._owns_embedders = embedder is None and embedders is None
+        self._embedders = embedders or EmbedderCatalogue()
         self._embedder = embedder
         self._dimension: int | None = None
         self._fingerprint: str | None = None
@@ -125,7 +135,6 @@ class Lifecycle(abc.ABC):
     def embedder(self) -> BaseEmbedder:
         """The model behind `embed_text` and the document operations."""
         if self._embedder is None:
-            assert self._embedders is not None
             self._embedder = self._embedders.get(self.config)
         return self._embedder
 
@@ -149,12 +158,12 @@ class Lifecycle(abc.ABC):
             EmbeddingError: the model cannot be loaded.
 
         """
-        if self._closed:
-            msg = f"This {self.title} provider is closed. Create a new one from the registry."
-            raise ProviderClosedError(msg)
-        if self._opened:
+        if self._opened and not self._closed:
             return
-        async with self._locks.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        async with (
+            self._under_way(),
+            self._locks.setdefault(asyncio.get_running_loop(), asyncio.Lock()),
+        ):
             if not self._opened:
                 with self._boundary("open"):
                     await self._initialize()
@@ -219,8 +228,15 @@ class Lifecycle(abc.ABC):
         if self._opened:
             with self._boundary("close"):
                 await self._close()
-        if self._embedders is not None:
+        if self._owns_embedders:
             await self._embedders.close()
+
+    async def drop(self) -> None:
+        """Close the store and delete the collection with everything in it."""
+        await self.initialize()
+        await self.close()
+        with self._boundary("drop"):
+            await self._drop()
 
     async def __aenter__(self) -> Self:
         await self.initialize()
@@ -282,11 +298,20 @@ class Lifecycle(abc.ABC):
     @asynccontextmanager
     async def _operation(self, operation: str) -> AsyncIterator[None]:
         """Run one operation on the open store; `close` waits for it."""
-        await self.initialize()
-        self._in_flight += 1
-        try:
+        async with self._under_way():
+            await self.initialize()
             with self._boundary(operation):
                 yield
+
+    @asynccontextmanager
+    async def _under_way(self) -> AsyncIterator[None]:
+        """Keep the store open meanwhile; refuse to begin once it is closed."""
+        if self._closed:
+            msg = f"This {self.title} provider is closed. Create a new one from the registry."
+            raise ProviderClosedError(msg)
+        self._in_flight += 1
+        try:
+            yield
         finally:
             self._in_flight -= 1
 

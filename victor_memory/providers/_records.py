@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MAX_ID_BYTES: Final = 1024
 MAX_LIMIT: Final = 10_000
+MAX_INT_BITS: Final = 8192
+"""Larger integers are no longer numbers to JSON readers, Python's own included."""
 
 
 def check_id(identifier: object) -> str:
@@ -78,7 +80,8 @@ def check_vector(vector: object, dimension: int, metric: Metric, subject: str) -
     import numpy as np
 
     try:
-        array = np.asarray(vector, dtype=np.float32)
+        # A copy, so that the caller may change its own array while the store still works on this.
+        array = np.array(vector, dtype=np.float32)
     except (TypeError, ValueError) as exc:
         msg = f"{subject} is not a vector of numbers."
         raise InvalidRequestError(msg) from exc
@@ -126,7 +129,9 @@ def _key(key: object, subject: str) -> bool:
 
 
 def _json(key: str, value: object, subject: str) -> Any:
-    if value is None or isinstance(value, bool | int):
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int) and value.bit_length() <= MAX_INT_BITS:
         return value
     if isinstance(value, str):
         return check_text(value, f"The metadata {key!r} of {subject}")

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from victor_memory.errors import InvalidRequestError, ProviderError
-from victor_memory.filters import FilterLike, parse_filter
+from victor_memory.filters import FilterLike, has_condition, parse_filter
 from victor_memory.filters import where as condition
 from victor_memory.providers import _records
 from victor_memory.providers._documents import Documents
@@ -140,7 +140,7 @@ class BaseEmbeddingProvider(Lifecycle, Documents):
         """
         async with self._operation("delete_where"):
             tree = parse_filter(where)
-            if tree is None:
+            if tree is None or not has_condition(tree):
                 msg = "delete_where() needs a condition. Use clear_index() to delete everything."
                 raise InvalidRequestError(msg)
             return await self._delete_where(tree)

@@ -1,0 +1,170 @@
+"""LanceDB behind the provider: search times, overhead over raw calls, recall of the vector index.
+
+    python benchmarks/lancedb_speed.py [--records 10000 100000] [--queries 200] [--dimension 256]
+
+Everything is measured in one process and one run, the provider and the raw client alternating query
+by query on the same table. Vectors are synthetic: unit vectors around 300 centres, queries around the
+same centres but not in the table. Recall is against exact numpy search.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import numpy as np
+
+from victor_memory import EmbeddingConfig, EmbeddingRegistry, Record
+from victor_memory.embedders.base import EmbedderInfo, LocalEmbedder
+
+CENTRES = 300
+LIMIT = 10
+
+
+class Given(LocalEmbedder):
+    """An embedder that is never asked: the vectors of this benchmark are made beforehand."""
+
+    type = "given"
+    default_model = "given"
+    dimension = 256
+
+    def _load_model(self) -> EmbedderInfo:
+        return EmbedderInfo(self.type, self.model_name, self.dimension)
+
+    def _encode(self, texts: Any, purpose: Any) -> Any:
+        raise AssertionError(texts, purpose)
+
+
+def vectors(count: int, dimension: int, seed: int) -> Any:
+    """Return unit vectors around common centres, shape `(count, dimension)`."""
+    centres = np.random.default_rng(0).normal(size=(CENTRES, dimension))
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(scale=0.7, size=(count, dimension))
+    found = (centres[rng.integers(CENTRES, size=count)] + noise).astype(np.float32)
+    return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+
+async def timed(calls: list[Callable[[], Awaitable[Any]]]) -> tuple[list[float], list[Any]]:
+    """Return the milliseconds and the result of each call, made one after the other."""
+    times, results = [], []
+    for call in calls:
+        start = time.perf_counter()
+        results.append(await call())
+        times.append((time.perf_counter() - start) * 1000)
+    return times, results
+
+
+def percentiles(times: list[float]) -> dict[str, float]:
+    """Return the median and the 95th percentile of *times*."""
+    ordered = sorted(times)
+    return {
+        "p50_ms": round(statistics.median(ordered), 2),
+        "p95_ms": round(ordered[int(len(ordered) * 0.95)], 2),
+    }
+
+
+async def measure(count: int, queries: int, dimension: int) -> dict[str, Any]:
+    """Return all figures for a table of *count* records."""
+    data, asked = vectors(count, dimension, 1), vectors(queries, dimension, 2)
+    rng = np.random.default_rng(3)
+    words = [f"word{number}" for number in rng.zipf(1.3, size=count * 20) % 20_000]
+    Given.dimension = dimension
+    with tempfile.TemporaryDirectory() as directory:
+        config = EmbeddingConfig(vector_store="lancedb", persist_directory=directory)
+        registry = EmbeddingRegistry.default("codebase")
+        provider = registry.create(config, embedder=Given(config))
+        start = time.perf_counter()
+        for low in range(0, count, 5000):
+            await provider.upsert(
+                Record(
+                    f"id{row}",
+                    " ".join(words[row * 20 : row * 20 + 20]),
+                    data[row],
+                    {"language": "python" if row % 4 else "go", "line_number": row},
+                )
+                for row in range(low, min(low + 5000, count))
+            )
+        ingest = time.perf_counter() - start
+        start = time.perf_counter()
+        await provider.compact()
+        compact = time.perf_counter() - start
+
+        truth = [set(np.argsort(-(data @ query))[:LIMIT]) for query in asked]
+        table: Any = provider._table  # type: ignore[attr-defined]  # noqa: SLF001 - the raw client
+        columns = ["id", "text", "metadata", "_distance"]
+
+        def ours(query: Any) -> Callable[[], Awaitable[Any]]:
+            return lambda: provider.search(query, limit=LIMIT)
+
+        def raw(query: Any) -> Callable[[], Awaitable[Any]]:
+            search = table.query().nearest_to(query).distance_type("cosine")
+            return search.limit(LIMIT).refine_factor(10).select(columns).to_list
+
+        await timed([ours(one) for one in asked[:20]])
+        # The two alternate, and so does which goes first: neither gets the warmer cache.
+        mine: list[float] = []
+        theirs: list[float] = []
+        hits: list[Any] = []
+        for number, query in enumerate(asked):
+            for one in ("ours", "raw") if number % 2 else ("raw", "ours"):
+                spent, result = await timed([ours(query) if one == "ours" else raw(query)])
+                (mine if one == "ours" else theirs).extend(spent)
+                hits += result if one == "ours" else []
+        recall = statistics.mean(
+            len({int(hit.id[2:]) for hit in found} & want) / LIMIT
+            for found, want in zip(hits, truth, strict=True)
+        )
+        where = {"language": "go"}
+        filtered, _ = await timed(
+            [lambda one=one: provider.search(one, limit=LIMIT, where=where) for one in asked]  # type: ignore[misc]
+        )
+        text, _ = await timed(
+            [
+                lambda n=n: provider.search_text(f"word{n % 500} word{n}", limit=LIMIT)
+                for n in range(queries)
+            ]  # type: ignore[misc]
+        )
+        stats = await provider.stats()
+        await provider.close()
+        return {
+            "records": count,
+            "dimension": dimension,
+            "vector_index": stats.details["vector_index"],
+            "ingest_records_per_s": round(count / ingest),
+            "compact_and_index_s": round(compact, 1),
+            "search": percentiles(mine),
+            "raw_lancedb": percentiles(theirs),
+            "overhead_of_medians": round(
+                statistics.median(mine) / statistics.median(theirs) - 1, 3
+            ),
+            "recall_at_10": round(recall, 4),
+            "filtered": percentiles(filtered),
+            "full_text": percentiles(text),
+            "disk_mb": round((stats.disk_bytes or 0) / 1e6, 1),
+            "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        }
+
+
+async def main() -> None:
+    """Measure each size and print one JSON object a line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--records", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--dimension", type=int, default=256)
+    given = parser.parse_args()
+    for count in given.records:
+        figures = await measure(count, given.queries, given.dimension)
+        sys.stdout.write(json.dumps(figures) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

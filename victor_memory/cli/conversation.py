@@ -1,0 +1,168 @@
+"""`remember`, `recall` and `forget`: what was said and decided in a project."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from victor_memory.cli.output import Debug, Json, execute, note, out, print_json
+from victor_memory.conversation.records import Memory
+from victor_memory.errors import InvalidRequestError
+from victor_memory.runtime import open_runtime
+
+Project = Annotated[
+    str, typer.Option("--project", help="Directory inside the project whose memory is used.")
+]
+Session = Annotated[str | None, typer.Option(help="Only this session.")]
+
+
+def remember(
+    text: Annotated[str, typer.Argument(help="What to remember; '-' reads standard input.")],
+    *,
+    kind: Annotated[
+        str,
+        typer.Option(help="`fact`, `decision`, `preference`, `task`, `summary` or `error_fix`."),
+    ] = "fact",
+    session: Annotated[str | None, typer.Option(help="Session it was said in.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Label; may be given again.")] = None,
+    importance: Annotated[float, typer.Option(help="From 0 to 1.")] = 0.5,
+    project: Project = ".",
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Store TEXT in the project's memory; the same text twice is one memory."""
+
+    async def body() -> None:
+        said = sys.stdin.read() if text == "-" else text
+        async with open_runtime(project=project) as memory:
+            done = await memory.conversation.remember(
+                said, kind=kind, session=session, tags=tuple(tag or ()), importance=importance,
+                source="cli",
+            )  # fmt: skip
+            kept = memory.conversation.provider.traits.persistent
+        if not kept:
+            note("The chosen store keeps nothing: this is forgotten when the program ends.")
+        if as_json:
+            print_json("remember", {"memory": _as_dict(done.memory), "new": done.new})
+        else:
+            state = "Remembered" if done.new else "Known already"
+            out.print(f"{state}: {done.memory.id}", markup=False)
+
+    execute(body(), as_json=as_json, debug=debug)
+
+
+def recall(
+    query: Annotated[str, typer.Argument(help="What to recall, in words.")],
+    *,
+    limit: Annotated[int, typer.Option("--limit", "-n", help="How many results.")] = 5,
+    kind: Annotated[list[str] | None, typer.Option(help="Only this kind; may be repeated.")] = None,
+    session: Session = None,
+    since: Annotated[str | None, typer.Option(help="Not before this date, as 2026-01-31.")] = None,
+    until: Annotated[str | None, typer.Option(help="Not after this date.")] = None,
+    min_score: Annotated[float | None, typer.Option(help="Drop results that score less.")] = None,
+    all_projects: Annotated[
+        bool, typer.Option("--all-projects", help="Search every project's memory in this store.")
+    ] = False,
+    why: Annotated[bool, typer.Option("--why", help="Show the parts of each score.")] = False,
+    project: Project = ".",
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Find what the project's memory holds about QUERY."""
+
+    async def body() -> None:
+        async with open_runtime(project=project) as memory:
+            found = await memory.conversation.recall(
+                query,
+                limit=limit,
+                kinds=kind,
+                session=session,
+                since=_time(since),
+                until=_time(until),
+                min_score=min_score,
+                all_projects=all_projects,
+            )
+        if as_json:
+            results = [
+                {**_as_dict(one.memory), "score": one.score, "why": one.parts} for one in found
+            ]
+            print_json("recall", {"query": query, "results": results})
+            return
+        if not found:
+            note("Nothing found. Try other words, or remember something first.")
+        for one in found:
+            said = one.memory
+            where = f"  session {said.session}" if said.session else ""
+            date = said.created_at.date().isoformat()
+            out.print(f"{said.kind}  {date}{where}  {one.score:.3f}  {said.id}", markup=False)
+            if why:
+                parts = "  ".join(f"{name}={value:.3f}" for name, value in one.parts.items())
+                out.print(f"  {parts}", markup=False)
+            out.print(f"  {said.text}\n", markup=False)
+
+    execute(body(), as_json=as_json, debug=debug)
+
+
+def forget(
+    ids: Annotated[list[str] | None, typer.Argument(help="Ids of memories.")] = None,
+    *,
+    session: Session = None,
+    kind: Annotated[str | None, typer.Option(help="Only this kind.")] = None,
+    before: Annotated[str | None, typer.Option(help="Only older than this date.")] = None,
+    query: Annotated[str | None, typer.Option(help="Only what is about this.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Everything in the project's memory.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would go, and keep it.")
+    ] = False,
+    project: Project = ".",
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Delete memories by id, session, kind, age or content; several restrictions must all hold."""
+
+    async def body() -> None:
+        async with open_runtime(project=project) as memory:
+            gone = await memory.conversation.forget(
+                ids=ids or None,
+                session=session,
+                kind=kind,
+                before=_time(before),
+                query=query,
+                all=everything,
+                dry_run=dry_run,
+            )
+        if as_json:
+            memories = [_as_dict(one) for one in gone.memories]
+            print_json("forget", {"dry_run": dry_run, "memories": memories})
+            return
+        for one in gone.memories:
+            out.print(f"{one.kind}  {one.id}  {one.text[:100]}", markup=False)
+        verb = "would be forgotten" if dry_run else "forgotten"
+        note(f"{len(gone.memories)} {verb}.")
+
+    execute(body(), as_json=as_json, debug=debug)
+
+
+def _as_dict(memory: Memory) -> dict[str, Any]:
+    return {**asdict(memory), "created_at": memory.created_at.isoformat()}
+
+
+def _time(text: str | None) -> datetime | None:
+    """Return an ISO date or time in the local time zone unless it names another."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as exc:
+        msg = f"{text!r} is not a date. Write it as 2026-01-31 or 2026-01-31T12:00:00+00:00."
+        raise InvalidRequestError(msg) from exc
+    return moment.astimezone(UTC)
+
+
+COMMANDS = (remember, recall, forget)

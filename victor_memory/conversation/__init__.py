@@ -1,0 +1,1 @@
+"""Conversation memory: what was said, decided and learned, kept across sessions and found again."""
