@@ -51,6 +51,8 @@ def _comparable(left: object, right: object) -> bool:
 
 
 def _equal(left: object, right: object) -> bool:
+    if type(left) is str and type(right) is str:  # nearly always, so it is asked first
+        return left == right
     return _comparable(left, right) and left == right
 
 

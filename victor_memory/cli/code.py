@@ -64,7 +64,7 @@ def search(
     async def body() -> None:
         async with open_runtime(project=path) as memory:
             codebase = memory.codebase_at(path)
-            codebase.check_request(query, limit=limit, mode=mode)
+            codebase.check_request(query, limit=limit, mode=mode, path=glob, language=language)
             await _indexed(codebase)
             answer = await codebase.search(
                 query, limit=limit, mode=mode, path=glob, language=language, refresh=False
@@ -73,7 +73,7 @@ def search(
             print_json("search", {"query": query, "results": [asdict(one) for one in answer.hits]})
             return
         if not answer.hits:
-            note("Nothing found. Try other words, or fewer restrictions.")
+            note(answer.notice or "Nothing found. Try other words, or fewer restrictions.")
         for hit in answer.hits:
             _print_hit(hit, why=why)
 

@@ -62,11 +62,8 @@ def recall(
     kind: Annotated[list[str] | None, typer.Option(help="Only this kind; may be repeated.")] = None,
     session: Session = None,
     since: Annotated[str | None, typer.Option(help="Not before this date, as 2026-01-31.")] = None,
-    until: Annotated[str | None, typer.Option(help="Not after this date.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only before this date.")] = None,
     min_score: Annotated[float | None, typer.Option(help="Drop results that score less.")] = None,
-    all_projects: Annotated[
-        bool, typer.Option("--all-projects", help="Search every project's memory in this store.")
-    ] = False,
     why: Annotated[bool, typer.Option("--why", help="Show the parts of each score.")] = False,
     project: Project = ".",
     as_json: Json = False,
@@ -84,7 +81,6 @@ def recall(
                 since=_time(since),
                 until=_time(until),
                 min_score=min_score,
-                all_projects=all_projects,
             )
         if as_json:
             results = [

@@ -28,7 +28,7 @@ from victor_memory.conversation.records import (
 )
 from victor_memory.conversation.redaction import Redactor, redact, redact_secrets
 from victor_memory.errors import InvalidRequestError
-from victor_memory.filters import And, Filter, Or, all_of, where
+from victor_memory.filters import And, Filter, Or, where
 from victor_memory.providers.base import BaseEmbeddingProvider
 from victor_memory.retrieval.text import query_terms
 from victor_memory.types import Metadata, StoreStats
@@ -139,7 +139,6 @@ class ConversationMemory:
             labels.extend(done.labels)
             return done.text
 
-        metadata = {key: _clean_value(key, value, clean) for key, value in plain.metadata.items()}
         cleaned = {
             **given,
             "text": clean(plain.text),
@@ -147,7 +146,7 @@ class ConversationMemory:
             "created_at": plain.created_at,
             "tags": [clean(tag) for tag in plain.tags],
             "links": [clean(link) for link in plain.links],
-            "metadata": metadata,
+            "metadata": _clean_value("", plain.metadata, clean),
         }
         return new_memory(**cleaned, project=self.project), tuple(labels)
 
@@ -161,7 +160,7 @@ class ConversationMemory:
                     # A count, not the highest index, because stores count without reading. It is
                     # too low after turns were forgotten, which only makes neighbours of strangers.
                     following[one.session] = await self.provider.count(
-                        all_of(self._ours, _only("turn", one.session))
+                        _only(self._ours, "turn", one.session)
                     )
                 placed.append(at_index(one, following[one.session]))
                 following[one.session] += 1
@@ -203,7 +202,8 @@ class ConversationMemory:
         if min_score is not None and not 0 <= min_score <= 1:
             msg = f"min_score is {min_score!r}; give a number from 0 to 1."
             raise InvalidRequestError(msg)
-        within = all_of(None if all_projects else self._ours, _only(kinds, session, since, until))
+        owner = where("project", "exists") if all_projects else self._ours
+        within = _only(owner, kinds, session, since, until)
         (vector,) = await self.provider.embedder.embed([query], purpose="query")
         pool = max(POOL, 4 * limit)
         lexical, dense = await asyncio.gather(
@@ -213,7 +213,7 @@ class ConversationMemory:
         ranking = Ranking(query, lexical, dense)
         if spans := ranking.around():
             beside = Or(tuple(_inside(span) for span in spans))
-            ranking.add([one async for one in self._memories(all_of(within, beside))])
+            ranking.add([one async for one in self._memories(And((within, beside)))])
         found = ranking.answer(datetime.now(UTC))
         return [one for one in found if min_score is None or one.score >= min_score][:limit]
 
@@ -234,14 +234,14 @@ class ConversationMemory:
     ) -> list[Memory]:
         """Return the *limit* newest memories, newest first."""
         _check_limit(limit)
-        memories = [one async for one in self._memories(all_of(self._ours, _only(kinds, session)))]
+        memories = [one async for one in self._memories(_only(self._ours, kinds, session))]
         return heapq.nlargest(limit, memories, key=_age)
 
     async def sessions(self) -> list[Session]:
         """Return every session with a memory, the one with the newest memory first."""
         turns: Counter[str] = Counter()
         times: dict[str, tuple[datetime, datetime]] = {}
-        within = all_of(self._ours, where("session", "exists"))
+        within = And((self._ours, where("session", "exists")))
         async for one in self._memories(within):
             if one.session is not None:
                 first, last = times.get(one.session, (one.created_at, one.created_at))
@@ -256,7 +256,7 @@ class ConversationMemory:
 
     async def status(self) -> ConversationStatus:
         """Return how much this project remembers, and where."""
-        counts = [await self.provider.count(all_of(self._ours, _only(kind))) for kind in KINDS]
+        counts = [await self.provider.count(_only(self._ours, kind)) for kind in KINDS]
         kinds = {str(kind): count for kind, count in zip(KINDS, counts, strict=True) if count}
         return ConversationStatus(self.project, sum(counts), kinds, await self.stats())
 
@@ -288,20 +288,23 @@ class ConversationMemory:
                 "or set all=True to forget everything of this project."
             )
             raise InvalidRequestError(msg)
-        within = all_of(self._ours, _only(kind, session, until=before))
-        if query is not None:
+        within = _only(self._ours, kind, session, until=before)
+        if ids is not None:
+            records = await self.provider.get(ids)
+            found = [from_record(one) for one in records if within.matches(one.metadata)]
+            if query is not None:
+                about = {one.id for one in await self._about(query, within)}
+                found = [one for one in found if one.id in about]
+        elif query is not None:
             found = await self._about(query, within)
         else:
             found = [one async for one in self._memories(within)]
-        if ids is not None:
-            wanted = {record.id for record in await self.provider.get(ids)}
-            found = [one for one in found if one.id in wanted]
         found.sort(key=_age)
         if not dry_run:
             await self.provider.delete([one.id for one in found])
         return Forgotten(tuple(found), dry_run)
 
-    async def _about(self, query: str, within: Filter | None) -> list[Memory]:
+    async def _about(self, query: str, within: Filter) -> list[Memory]:
         """Return the memories that are beyond doubt about *query*."""
         _check_query(query)
         terms = query_terms(query)
@@ -320,26 +323,31 @@ class ConversationMemory:
 
     # -- helpers ----------------------------------------------------------------------------------
 
-    async def _memories(self, within: Filter | None) -> AsyncIterator[Memory]:
+    async def _memories(self, within: Filter) -> AsyncIterator[Memory]:
         async for batch in self.provider.scan(within):
             for record in batch:
                 yield from_record(record)
 
 
 def _only(
+    owner: Filter,
     kinds: str | Iterable[str] | None = None,
     session: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-) -> Filter | None:
-    """Return the filter for these *kinds*, in this *session*, from *since* and before *until*."""
-    chosen = [kinds] if isinstance(kinds, str) else kinds
-    return all_of(
-        None if chosen is None else where("kind", "in", [check_kind(one) for one in chosen]),
-        None if session is None else where("session", "=", session),
-        None if since is None else where("created_ts", ">=", check_time(since).timestamp()),
-        None if until is None else where("created_ts", "<", check_time(until).timestamp()),
-    )
+) -> Filter:
+    """Return *owner* and these *kinds*, in *session*, from *since* and before *until*."""
+    parts = [owner]
+    if kinds is not None:
+        chosen = [kinds] if isinstance(kinds, str) else kinds
+        parts.append(where("kind", "in", [check_kind(one) for one in chosen]))
+    if session is not None:
+        parts.append(where("session", "=", session))
+    if since is not None:
+        parts.append(where("created_ts", ">=", check_time(since).timestamp()))
+    if until is not None:
+        parts.append(where("created_ts", "<", check_time(until).timestamp()))
+    return And(tuple(parts))
 
 
 def _inside(span: Span) -> Filter:
@@ -367,9 +375,8 @@ def _clean_value(key: str, value: Any, clean: Callable[[str], str]) -> Any:
         named = clean(f"{key}={value}")
         return named.removeprefix(f"{key}=")
     if isinstance(value, Mapping):
-        return {
-            clean(str(name)): _clean_value(str(name), one, clean) for name, one in value.items()
-        }
+        names = {name: clean(str(name)) for name in value}
+        return {names[name]: _clean_value(names[name], one, clean) for name, one in value.items()}
     if isinstance(value, list | tuple):
         return [_clean_value(key, one, clean) for one in value]
     return value

@@ -167,7 +167,8 @@ def _rule(
     flags: int = 0,
 ) -> _Rule:
     wanted = (hints,) if isinstance(hints, str) else tuple(hints)
-    return _Rule(label, wanted, re.compile(pattern, flags), accept)
+    # ASCII, so that a key ends where the Chinese words around it begin, although no space does.
+    return _Rule(label, wanted, re.compile(pattern, flags | re.ASCII), accept)
 
 
 _END: Final = r"(?![A-Za-z0-9_-])"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from victor_memory.embedders._model_files import digest, local_directory, silent_hub
-from victor_memory.embedders._windows import cut, pool
+from victor_memory.embedders._texts import cut, encodable, pool
 from victor_memory.embedders.base import EmbedderInfo, LocalEmbedder, Purpose
 from victor_memory.errors import EmbeddingError, MissingDependencyError
 
@@ -121,7 +121,7 @@ class SentenceTransformersEmbedder(LocalEmbedder):
         prompt = next((model.prompts[name] for name in names if model.prompts.get(name)), None)
         # The tokenizer changes while it runs; and torch uses every core for one batch anyway.
         with self._lock:
-            owners, windows, lengths = self._windows(texts, prompt)
+            owners, windows, lengths = self._windows(list(map(encodable, texts)), prompt)
             vectors = model.encode(windows, prompt=prompt, show_progress_bar=False)
         return pool(vectors, owners, lengths, len(texts))
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from victor_memory.embedders._model_files import digest, local_directory, silent_hub
+from victor_memory.embedders._texts import pieces, unit
 from victor_memory.embedders.base import EmbedderInfo, LocalEmbedder, Purpose
 from victor_memory.errors import EmbeddingError
 
@@ -23,9 +23,10 @@ BUNDLED: Final = Path(__file__).parent / "models" / "minilm-256"
 WEIGHTS: Final = "model.safetensors"
 TOKENIZER: Final = "tokenizer.json"
 FILES: Final = (WEIGHTS, TOKENIZER, "config.json")
-BATCH: Final = 256
-"""Texts tokenised at once: enough to keep every core busy, few enough to bound memory."""
-PARALLELISM: Final = "TOKENIZERS_PARALLELISM"
+BATCH: Final = 128
+"""Texts tokenised at once: enough to keep every core busy."""
+LONGEST: Final = 16_000
+"""Characters tokenised as one text: with the batch, it bounds the memory that takes."""
 
 
 class StaticEmbedder(LocalEmbedder):
@@ -51,12 +52,12 @@ class StaticEmbedder(LocalEmbedder):
             )
             raise EmbeddingError(msg)
         self._model = _read(folder)
-        _silence_forks()
         weights = digest((folder / WEIGHTS, folder / TOKENIZER))
         return EmbedderInfo(self.type, name, self._model.dim, weights)
 
     def _find(self) -> tuple[str, Path]:
-        folder = BUNDLED if self.model_name == "bundled" else local_directory(self.model_name)
+        bundled = self.model_name == self.default_model
+        folder = BUNDLED if bundled else local_directory(self.model_name)
         if folder is None:
             return self.model_name, _from_hub(self.model_name)
         # The last part of the path: a model is the same one after its directory was moved.
@@ -66,34 +67,34 @@ class StaticEmbedder(LocalEmbedder):
         import numpy as np
 
         tokenizer = self._model.tokenizer
-        vectors = np.empty((len(texts), self._model.dim), dtype=np.float32)
-        for start in range(0, len(texts), BATCH):
-            batch = list(texts[start : start + BATCH])
-            encodings = tokenizer.encode_batch_fast(batch, add_special_tokens=False)
-            for row, encoding in enumerate(encodings, start):
-                vectors[row] = self._pool(np.array(encoding.ids, dtype=np.int64))
-        return vectors
+        vectors = np.zeros((len(texts), self._model.dim), dtype=np.float32)
+        parts = pieces(texts, LONGEST)
+        for start in range(0, len(parts), BATCH):
+            batch = parts[start : start + BATCH]
+            encodings = tokenizer.encode_batch_fast(
+                [part for _, part in batch], add_special_tokens=False
+            )
+            for (owner, _), encoding in zip(batch, encodings, strict=True):
+                vectors[owner] += self._sum(np.array(encoding.ids, dtype=np.int64))
+        vectors[~vectors.any(axis=1), -1] = 1
+        return unit(vectors)
 
-    def _pool(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """Return the normalised sum of the pieces' vectors, as model2vec's own `encode` does.
+    def _sum(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """Return the sum of the pieces' vectors: the direction of model2vec's own `encode`.
 
         Not by calling that: it changes the tokenizer while it runs, so it is not safe in threads,
-        and it sums in the precision the weights are stored in. Counting the pieces first bounds
-        the memory of a long text by the vocabulary.
+        and it sums in the precision the weights are stored in.
         """
         import numpy as np
 
         model = self._model
-        pieces, counts = np.unique(ids[ids != model.unk_token_id], return_counts=True)
+        tokens, counts = np.unique(ids[ids != model.unk_token_id], return_counts=True)
         shares = counts.astype(np.float32)
         if model.weights is not None:
-            shares *= model.weights[pieces]
-        rows = pieces if model.token_mapping is None else model.token_mapping[pieces]
+            shares *= model.weights[tokens]
+        rows = tokens if model.token_mapping is None else model.token_mapping[tokens]
         total: npt.NDArray[np.float32] = shares @ model.embedding[rows].astype(np.float32)
-        length = np.linalg.norm(total)
-        if not length:
-            total[-1] = length = np.float32(1)
-        return total / length
+        return total
 
 
 def _read(folder: Path) -> StaticModel:
@@ -136,27 +137,3 @@ def _from_hub(name: str) -> Path:
             "directory, or leave it unset to use the bundled model."
         )
         raise EmbeddingError(msg) from exc
-
-
-@functools.cache
-def _silence_forks() -> None:
-    """Make forked children tokenise in one thread, as tokenizers does by itself, but silently.
-
-    Its threads do not survive a fork. It notices, and prints a warning to stderr in every child,
-    unless its environment variable is set: so that is set for the moment of the fork, and this
-    process keeps its own setting, and its speed.
-    """
-    if not hasattr(os, "register_at_fork"):
-        return
-    ours = False
-
-    def before() -> None:
-        nonlocal ours
-        ours = PARALLELISM not in os.environ
-        os.environ.setdefault(PARALLELISM, "false")
-
-    def after_in_parent() -> None:
-        if ours:
-            os.environ.pop(PARALLELISM, None)
-
-    os.register_at_fork(before=before, after_in_parent=after_in_parent)

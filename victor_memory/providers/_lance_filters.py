@@ -10,6 +10,7 @@ text that sorts as they do, so that ints of any size and floats compare exactly.
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -53,8 +54,9 @@ def _sql(tree: Filter, *, wanted: bool) -> str:
             whole = (" AND " if every else " OR ").join(inner)
             return f"({whole})" if parts else str(every).lower()
         case Compare(field, "in" | "not in", tuple(values)):
-            any_of = Or(tuple(Compare(field, "=", one) for one in values))
-            return _sql(any_of, wanted=wanted is (tree.op == "in"))
+            inside = [_member(field, kind, values) for kind in "snb"]
+            found = " OR ".join(filter(None, inside)) or "false"
+            return f"(({found}) = {str(wanted is (tree.op == 'in')).lower()})"
         case Compare(field, "!=", value):
             return _sql(Compare(field, "=", value), wanted=not wanted)
         case Compare():
@@ -84,6 +86,18 @@ def _condition(condition: Compare) -> str:
             return f"{_text(_type(value), key)} {op} {_string(_comparable(value))}"
 
 
+def _member(field: str, kind: str, values: tuple[Scalar, ...]) -> str:
+    """Return whether a field of one type is among the *values* of that type: one extraction."""
+    some = [one for one in values if _type(one) == kind]
+    if not some:
+        return ""
+    if kind == "b":
+        either = (_condition(Compare(field, "=", one)) for one in set(some))
+        return " OR ".join(f"coalesce({one}, false)" for one in either)
+    listed = ", ".join(_string(_comparable(one)) for one in some)
+    return f"coalesce({_text(kind, _key(field))} IN ({listed}), false)"
+
+
 def _text(kind: str, key: str) -> str:
     return f"json_get_string({FACETS}, {_string(f'{kind}_{key}')})"
 
@@ -103,6 +117,7 @@ def _element(value: Scalar) -> str:
     return f"{_type(value)}:{quote(text, safe='')}"
 
 
+@lru_cache(maxsize=4096)
 def _key(name: str) -> str:
     """Return a metadata key in characters that need no escape in JSON, JSON paths and SQL."""
     return quote(name, safe="")

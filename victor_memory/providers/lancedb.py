@@ -214,7 +214,10 @@ class LanceDBProvider(BaseEmbeddingProvider):
         """Count a commit, and tidy up when there have been many. Called while writing."""
         self._commits += 1
         if self._commits % self.options.compact_every == 0:
-            await self._optimize()
+            try:
+                await self._optimize()
+            except Exception as exc:  # noqa: BLE001 - the write itself is done and must not fail
+                log.warning("compaction_failed", provider=self.name, error=str(exc))
 
     async def _tend(self) -> None:
         """Tidy up on leaving if the table needs it, whoever's commits made it so."""

@@ -85,10 +85,10 @@ class CollectionPromises(Promises):
         assert await provider.count({"even": True}) == 13
         assert await provider.count({"n": {">=": 20}}) == 5
         assert await provider.count({"n": {">": 100}}) == 0
-        await provider.upsert([record("r00001", even=True)])
+        await provider.upsert([record("r00001", even=True), record("r00003", even=True)])
         await provider.delete(["r00000"])
         assert await provider.count() == 24
-        assert await provider.count({"even": True}) == 13
+        assert await provider.count({"even": True}) == 14
 
     @promise()
     async def test_scan_yields_each_record_once(self, provider: BaseEmbeddingProvider) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -23,7 +24,12 @@ DIMENSION: Final = 32
 
 def unit(seed: object) -> Vector:
     """Return a vector of length 1, always the same for the same *seed*."""
-    vector = np.random.default_rng(zlib.crc32(repr(seed).encode())).standard_normal(DIMENSION)
+    return _unit(repr(seed)).copy()
+
+
+@lru_cache(maxsize=10_000)
+def _unit(seed: str) -> Vector:
+    vector = np.random.default_rng(zlib.crc32(seed.encode())).standard_normal(DIMENSION)
     return np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
 
 

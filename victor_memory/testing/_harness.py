@@ -168,12 +168,16 @@ class Promises:
         return {}
 
     @pytest.fixture(autouse=True)
-    def harness(self, options: Mapping[str, Any], tmp_path: Path) -> Iterator[Harness]:
+    def harness(
+        self, options: Mapping[str, Any], tmp_path_factory: pytest.TempPathFactory
+    ) -> Iterator[Harness]:
         """Make providers of the store under test; what they stored is gone after the test."""
         if not hasattr(self, "provider_class"):
             msg = f"{type(self).__name__} does not say what it tests. Set provider_class."
             raise ContractError(msg)
-        self.bench = Harness(self.provider_class, options, tmp_path / "store")
+        # Not `tmp_path`: what is there must be made by the store, when it needs it.
+        place = tmp_path_factory.getbasetemp() / f"store-{uuid.uuid4().hex}"
+        self.bench = Harness(self.provider_class, options, place)
         yield self.bench
         asyncio.run(self.bench.drop())
 

@@ -109,13 +109,13 @@ async def churn(provider: BaseEmbeddingProvider, say: Say, *, seed: int) -> None
 async def storm(
     provider: BaseEmbeddingProvider, say: Say, *, who: int, upserts: int, ids: int
 ) -> None:
-    """Make *upserts* calls over the same *ids* ids as the other processes; answer at the end."""
+    """Make *upserts* calls over *ids* ids that all processes share; answer at the end."""
     rng = random.Random(who)  # noqa: S311 - reproducible, not secret
     for number in range(upserts):
-        # All processes write the same new id at about the same time, and an older one.
-        both = {f"storm{number % ids}", f"storm{rng.randrange(ids)}"}
+        # All processes write the same new id at about the same time, an older one, and their own.
+        some = {f"storm{number % ids}", f"storm{rng.randrange(ids)}", f"own{who}-{number}"}
         text = f"by {who} in call {number}"
-        await provider.upsert([Record(one, text, unit(one)) for one in both])
+        await provider.upsert([Record(one, text, unit(one)) for one in some])
     say("done")
 
 

@@ -1,4 +1,4 @@
-"""Texts longer than a model reads at once: cut into windows, embedded, and averaged."""
+"""Texts that no model takes as they are: too long, or not text outside Python."""
 
 from __future__ import annotations
 
@@ -7,6 +7,24 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from victor_memory.types import Vectors
+
+
+def encodable(text: str) -> str:
+    """Return *text* with `?` for lone surrogates, which exist in Python's strings alone."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="replace").decode()
+    return text
+
+
+def pieces(texts: Sequence[str], longest: int) -> list[tuple[int, str]]:
+    """Return *texts* in pieces of *longest* characters or less, with the index of their text."""
+    return [
+        (owner, part)
+        for owner, text in enumerate(texts)
+        for part in cut(encodable(text), max(1, -(-len(text) // longest)))
+    ]
 
 
 def cut(text: str, parts: int) -> list[str]:
