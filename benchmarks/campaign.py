@@ -2,8 +2,8 @@
 
     python -m pytest benchmarks/campaign.py -k "killed or congruence or processes" --timeout 3600
 
-50 kills in the middle of writes, 10,000 random operations for each of three seeds and each metric, and
-8 processes of 500 upserts with overlapping ids.
+50 kills in the middle of writes, 10,000 random operations for each of three seeds and each metric,
+and 8 processes of 500 upserts with overlapping ids.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     python benchmarks/lancedb_speed.py [--records 10000 100000] [--queries 200] [--dimension 256]
 
-Everything is measured in one process and one run, the provider and the raw client alternating query
-by query on the same table. Vectors are synthetic: unit vectors around 300 centres, queries around the
-same centres but not in the table. Recall is against exact numpy search.
+Everything is measured in one process and one run, the provider and the raw client alternating
+query by query on the same table. Vectors are synthetic: unit vectors around 300 centres, queries
+around the same centres but not in the table. Recall is against exact numpy search.
 """
 
 from __future__ import annotations
@@ -106,7 +106,8 @@ async def measure(count: int, queries: int, dimension: int) -> dict[str, Any]:
 
         def raw(query: Any) -> Callable[[], Awaitable[Any]]:
             search = table.query().nearest_to(query).distance_type("cosine")
-            return search.limit(LIMIT).refine_factor(10).select(columns).to_list
+            search = search.limit(LIMIT).refine_factor(10).select(columns)
+            return lambda: search.to_list()
 
         await timed([ours(one) for one in asked[:20]])
         # The two alternate, and so does which goes first: neither gets the warmer cache.
@@ -122,16 +123,16 @@ async def measure(count: int, queries: int, dimension: int) -> dict[str, Any]:
             len({int(hit.id[2:]) for hit in found} & want) / LIMIT
             for found, want in zip(hits, truth, strict=True)
         )
-        where = {"language": "go"}
-        filtered, _ = await timed(
-            [lambda one=one: provider.search(one, limit=LIMIT, where=where) for one in asked]  # type: ignore[misc]
-        )
-        text, _ = await timed(
-            [
-                lambda n=n: provider.search_text(f"word{n % 500} word{n}", limit=LIMIT)
-                for n in range(queries)
-            ]  # type: ignore[misc]
-        )
+
+        def only_go(query: Any) -> Callable[[], Awaitable[Any]]:
+            return lambda: provider.search(query, limit=LIMIT, where={"language": "go"})
+
+        def by_words(number: int) -> Callable[[], Awaitable[Any]]:
+            words = f"word{number % 500} word{number}"
+            return lambda: provider.search_text(words, limit=LIMIT)
+
+        filtered, _ = await timed([only_go(one) for one in asked])
+        text, _ = await timed([by_words(number) for number in range(queries)])
         stats = await provider.stats()
         await provider.close()
         return {

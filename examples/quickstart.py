@@ -1,4 +1,4 @@
-"""Index a directory, search it, remember a decision and recall it: python examples/quickstart.py [DIR]."""
+"""Search a directory, remember a decision, recall it: python examples/quickstart.py [DIR]."""
 
 from __future__ import annotations
 

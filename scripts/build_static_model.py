@@ -82,8 +82,8 @@ The tokenizer does not truncate.
 
 ## Figures
 
-Measured by the build over the standard library of Python {python}. Times are processor time, best of
-{runs}; tokenising uses every core, so more cores embed more texts in a second.
+Measured by the build over the standard library of Python {python}. Times are processor time, the
+best of {runs}; tokenising uses every core, so more cores embed more texts in a second.
 
 | what | figure |
 |---|---|

@@ -3,7 +3,7 @@
     python scripts/generate_docs.py [--check]
 
 A table stands between two comments, `<!-- generated: NAME -->` and `<!-- end -->`, in any page
-under `docs/`. With `--check` nothing is written, and the exit code says whether a page is out of date.
+under `docs/`. With `--check` nothing is written; the exit code says whether a page is out of date.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from victor_memory.embedders.catalogue import BUILTIN_EMBEDDERS
-
 from victor_memory import hookspecs
 from victor_memory.catalogue import BUILTIN_PROVIDERS
+from victor_memory.embedders.catalogue import BUILTIN_EMBEDDERS
 from victor_memory.plugins import HOOKS
 from victor_memory.settings import MemorySettings, variable
 from victor_memory.specs import Stability

@@ -60,7 +60,9 @@ def test_every_extra_is_documented():
 
 
 def blocks(path, language):
-    found = re.findall(rf"^```{language}\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
+    found = re.findall(
+        rf"^```{language}\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
     return [textwrap.dedent(one) for one in found]
 
 
@@ -92,7 +94,9 @@ def test_the_blocks_of_the_tutorial_are_the_example():
     page = ROOT / "docs" / "write-a-store.md"
     found = [
         *re.findall(
-            r"^```(?:python|toml)\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S
+            r"^```(?:python|toml)\n(.*?)^```",
+            page.read_text(encoding="utf-8"),
+            re.MULTILINE | re.DOTALL,
         )
     ]
     assert len(found) >= 8

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from victor_memory.config import EmbeddingConfig
+    from victor_memory.conversation.redaction import Redaction
     from victor_memory.embedders.base import BaseEmbedder, EmbedderSpec
     from victor_memory.hookspecs import hookimpl
     from victor_memory.providers.base import BaseEmbeddingProvider, ProviderOptions, ProviderSpec
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
     from victor_memory.runtime import MemoryRuntime, open_runtime
     from victor_memory.settings import MemorySettings
     from victor_memory.specs import CommandSpec, Stability, ToolSpec
-    from victor_memory.types import Hit, Record, Traits
+    from victor_memory.types import Chunk, Hit, Record, Traits
 
 __all__ = [
     "BaseEmbedder",
     "BaseEmbeddingProvider",
+    "Chunk",
     "CommandSpec",
     "EmbedderSpec",
     "EmbeddingConfig",
@@ -33,6 +35,7 @@ __all__ = [
     "ProviderOptions",
     "ProviderSpec",
     "Record",
+    "Redaction",
     "Stability",
     "ToolSpec",
     "Traits",
@@ -45,6 +48,7 @@ __all__ = [
 _HOMES = {
     "BaseEmbedder": "embedders.base",
     "BaseEmbeddingProvider": "providers.base",
+    "Chunk": "types",
     "CommandSpec": "specs",
     "EmbedderSpec": "embedders.base",
     "EmbeddingConfig": "config",
@@ -55,6 +59,7 @@ _HOMES = {
     "ProviderOptions": "providers.base",
     "ProviderSpec": "providers.base",
     "Record": "types",
+    "Redaction": "conversation.redaction",
     "Stability": "specs",
     "ToolSpec": "specs",
     "Traits": "types",

@@ -90,7 +90,7 @@ def _tool(
     description: str,
     **annotations: bool,
 ) -> ToolSpec:
-    name = run.__name__  # type: ignore[attr-defined]  # every one of them is a function
+    name = run.__name__
 
     async def checked(memory: MemoryRuntime, **given: Any) -> dict[str, Any]:
         try:

@@ -32,7 +32,7 @@ class Seeded(LocalEmbedder):
             raise OSError(msg)
         return EmbedderInfo(self.type, self.model_name, DIMENSION, "abc")
 
-    def _encode(self, texts, purpose):  # noqa: ARG002 - the signature is the base's
+    def _encode(self, texts, purpose):
         self.threads.add(threading.current_thread())
         if isinstance(self.outcome, Exception):
             raise self.outcome

@@ -33,7 +33,7 @@ class Remote(BaseEmbedder):
     async def _load(self):
         return EmbedderInfo(self.type, self.model_name, 2)
 
-    async def _embed(self, texts, purpose):  # noqa: ARG002 - the signature is the base's
+    async def _embed(self, texts, purpose):
         return np.ones((len(texts), 2), dtype=np.float32)
 
     async def close(self):

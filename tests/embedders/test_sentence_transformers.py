@@ -47,7 +47,7 @@ def packaged():
 
 
 @pytest.fixture(scope="module")
-def minilm(packaged):  # noqa: ARG001 - skips where the model is not installed
+def minilm(packaged):
     embedder = embedder_for()
     asyncio.run(embedder.load())
     return embedder

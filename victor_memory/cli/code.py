@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -81,19 +80,13 @@ def search(
 
 
 async def _indexed(codebase: CodebaseMemory, *, rebuild: bool = False) -> IndexReport:
-    return await _with_bar(lambda advance: codebase.index(rebuild=rebuild, progress=advance))
-
-
-async def _with_bar(
-    work: Callable[[Callable[[IndexProgress], None]], Awaitable[Any]],
-) -> Any:
     with progress_bar() as bar:
         task = bar.add_task("indexing", total=None, unit="files")
 
         def advance(progress: IndexProgress) -> None:
             bar.update(task, completed=progress.files_done, total=progress.files_total)
 
-        return await work(advance)
+        return await codebase.index(rebuild=rebuild, progress=advance)
 
 
 def _summary(report: IndexReport) -> str:

@@ -58,7 +58,9 @@ def stores(*, as_json: Json = False, debug: Debug = False) -> None:
             return
         from rich.table import Table
 
-        table = Table("Store", "State", "What it is", box=None, pad_edge=False)
+        table = Table("Store", box=None, pad_edge=False)
+        table.add_column("State", overflow="fold")  # a pip line is there to be copied: never cut
+        table.add_column("What it is", overflow="fold")
         for one in known:
             states = [
                 "default" if one.default else "",

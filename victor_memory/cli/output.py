@@ -61,7 +61,7 @@ def execute(body: Coroutine[Any, Any, None], *, as_json: bool, debug: bool) -> N
     """
     with _failures(as_json=as_json, debug=debug), warnings.catch_warnings():
         warnings.simplefilter("once", VictorMemoryWarning)
-        warnings.showwarning = _show_warning
+        warnings.showwarning = _show_warning  # type: ignore[assignment]  # it takes any place
         try:
             settings = MemorySettings()
             level = "DEBUG" if debug else settings.memory_log_level
@@ -95,7 +95,9 @@ def _fail(exc: VictorMemoryError, *, as_json: bool) -> None:
     err.print(line, markup=False)
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
+def _show_warning(
+    message: Warning | str, category: type[Warning], *_place: object, **_more: object
+) -> None:
     if issubclass(category, VictorMemoryWarning):
         err.print("warning: ", style="yellow", end="")
         err.print(" ".join(str(message).split()), markup=False)

@@ -27,7 +27,7 @@ PACKAGED: Final = "all-MiniLM-L6-v2"
 """The model the `offline` extra brings as a package."""
 ONNX_FILES: Final = ("onnx/model.onnx", "model.onnx")
 ONNX_NEEDS: Final = ("onnxruntime", "optimum", "optimum.onnxruntime")
-WEIGHTS: Final = ("*.safetensors", "pytorch_model*.bin", "**/*.onnx")
+WEIGHTS: Final = ("**/*.safetensors", "**/pytorch_model*.bin", "**/*.onnx")
 """First kind found identifies the model, whichever backend runs it: both compute the same."""
 PROMPTS: Final[dict[Purpose, tuple[str, ...]]] = {
     "query": ("query",),
@@ -63,9 +63,10 @@ class SentenceTransformersEmbedder(LocalEmbedder):
         with _quietly():
             name, folder = self._open()
         dimension = self._model.encode(["dimension"], show_progress_bar=False).shape[1]
-        return EmbedderInfo(self.type, name, dimension, digest(_weights(folder)))
+        weights = _weights(folder) if folder else []
+        return EmbedderInfo(self.type, name, dimension, digest(weights) if weights else "")
 
-    def _open(self) -> tuple[str, Path]:
+    def _open(self) -> tuple[str, Path | None]:
         """Set `_model`; return its name without what differs between places, and its directory."""
         short = self.model_name.removeprefix(ORGANISATION)
         folder = local_directory(self.model_name)
@@ -94,7 +95,7 @@ class SentenceTransformersEmbedder(LocalEmbedder):
             )
         return SentenceTransformer(str(folder), local_files_only=True)
 
-    def _from_hub(self, short: str) -> tuple[SentenceTransformer, Path]:
+    def _from_hub(self, short: str) -> tuple[SentenceTransformer, Path | None]:
         """Return model *short* and its directory in the cache, downloading it when it is absent."""
         from sentence_transformers import SentenceTransformer
 
@@ -105,7 +106,10 @@ class SentenceTransformersEmbedder(LocalEmbedder):
                 return self._start(cached), cached
         try:
             model = SentenceTransformer(name)
-        except (OSError, ValueError) as exc:
+        except ImportError:
+            raise
+        except Exception as exc:
+            # Whatever the hub's client lets through: errors of its HTTP library among them.
             packaged = "; pip install victor-memory[offline] brings it" if short == PACKAGED else ""
             msg = (
                 f"The model {self.model_name!r} is not on this machine and could not be fetched "
@@ -113,7 +117,7 @@ class SentenceTransformersEmbedder(LocalEmbedder):
                 "VICTOR_EMBEDDING_MODEL_NAME to the model's local directory, or connect once."
             )
             raise EmbeddingError(msg) from exc
-        return model, _cached(name) or Path()
+        return model, _cached(name)
 
     def _encode(self, texts: Sequence[str], purpose: Purpose) -> Vectors:
         model = self._model

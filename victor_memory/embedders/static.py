@@ -130,7 +130,8 @@ def _from_hub(name: str) -> Path:
     try:
         with silent_hub():
             return Path(fetch())
-    except (OSError, ValueError) as exc:
+    except Exception as exc:
+        # Whatever the hub's client lets through: errors of its HTTP library among them.
         msg = (
             f"The static model {name!r} is not on this machine and could not be fetched from the "
             f"hub ({type(exc).__name__}). Set VICTOR_EMBEDDING_MODEL_NAME to a local model2vec "

@@ -101,6 +101,7 @@ _PROSE: Final = frozenset(
     ["csv", "diff", "html", "json", "rst", "text", "xml", "yaml", "toml", "css"]
 )
 
+_LONG_LINE: Final = re.compile(r"(?<=[^\n]{250})[^\n]+")
 _PROSE_GOES_ON: Final = re.compile(r" [a-z]")
 
 
@@ -128,6 +129,8 @@ def definitions(text: str, language: str | None = None) -> list[Definition]:
     found: list[Definition] = []
     if pattern is None:
         return found
+    # Names stand near the margin, and the expressions' time grows faster than a line does.
+    text = _LONG_LINE.sub("", text)
     line, position = 0, 0
     for match in pattern.finditer(text):
         assert match.lastgroup is not None

@@ -119,7 +119,7 @@ class ConcurrencyPromises(Promises):
 
     @promise("persistent", "multi_process")
     async def test_processes_store_the_same_records(self, harness: Harness) -> None:
-        """Processes that create a collection and write at once lose nothing, and each id is one row."""
+        """Processes that create a collection and write at once lose nothing; an id is one row."""
         workers = [harness.start() for _ in range(self.processes)]
         for worker in workers:
             worker.send("initialize")

@@ -144,8 +144,14 @@ class Harness:
         while self._made:
             await self._made.pop().close()
 
+    @property
+    def leaves_something(self) -> bool:
+        """Whether there is anything to close, or to delete from a server."""
+        remote = self.provider_class.traits.remote
+        return bool(self._made or self._workers or (remote and self._used))
+
     async def drop(self) -> None:
-        """Leave nothing behind on a server."""
+        """Close everything, and leave nothing behind on a server."""
         await self.close()
         if self.provider_class.traits.remote:
             for config in self._used.values():
@@ -179,7 +185,8 @@ class Promises:
         place = tmp_path_factory.getbasetemp() / f"store-{uuid.uuid4().hex}"
         self.bench = Harness(self.provider_class, options, place)
         yield self.bench
-        asyncio.run(self.bench.drop())
+        if self.bench.leaves_something:
+            asyncio.run(self.bench.drop())
 
     @pytest.fixture
     def provider(self, harness: Harness) -> BaseEmbeddingProvider:

@@ -1,7 +1,7 @@
-from victor_memory.testing import Deviation, ProviderContract
 from victor_memory_duckdb.store import DuckDBProvider
 
 from victor_memory.errors import ProviderError
+from victor_memory.testing import Deviation, ProviderContract
 
 
 class TestDuckDB(ProviderContract):

@@ -1,0 +1,98 @@
+"""What the tests of the codebase memory share: real files, real repositories, counted embeddings."""
+
+import os
+import subprocess
+
+import pytest
+
+from victor_memory.config import EmbeddingConfig
+from victor_memory.embedders.hashing import HashingEmbedder
+from victor_memory.providers.memory import MemoryProvider
+
+CONFIG = EmbeddingConfig(vector_store="memory", embedding_model_type="hashing")
+
+
+class CountingEmbedder(HashingEmbedder):
+    """The hashing embedder, which also remembers the documents it was given, or stops working."""
+
+    def __init__(self, config=CONFIG):
+        super().__init__(config)
+        self.documents = []
+        self.fail_after = None
+
+    def _encode(self, texts, purpose):
+        if purpose == "document":
+            left = None if self.fail_after is None else self.fail_after - len(self.documents)
+            if left is not None and left < len(texts):
+                msg = "the power went out"
+                raise RuntimeError(msg)
+            self.documents.extend(texts)
+        return super()._encode(texts, purpose)
+
+
+@pytest.fixture
+def embedder():
+    return CountingEmbedder()
+
+
+@pytest.fixture
+async def provider(embedder):
+    async with MemoryProvider(CONFIG, embedder=embedder) as opened:
+        yield opened
+
+
+@pytest.fixture
+def new_provider():
+    def build():
+        return MemoryProvider(CONFIG, embedder=CountingEmbedder())
+
+    return build
+
+
+@pytest.fixture
+def write():
+    def put(root, **files):
+        for name, content in files.items():
+            write_file(root, name, content)
+
+    def write_file(root, name, content):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    put.file = write_file
+    return put
+
+
+@pytest.fixture
+def git(tmp_path, monkeypatch):
+    """Run git as nobody in particular, whatever this machine's configuration says."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in [one for one in os.environ if one.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+
+    def run(root, *arguments):
+        identity = ("-c", "user.name=n", "-c", "user.email=e@x", "-c", "protocol.file.allow=always")
+        command = ["git", "-C", str(root), *identity, *arguments]
+        return subprocess.run(command, check=True, capture_output=True).stdout
+
+    return run
+
+
+@pytest.fixture
+def contents():
+    """Return everything a store holds, comparable."""
+
+    async def read(provider):
+        found = {}
+        async for batch in provider.scan(with_vectors=True):
+            for one in batch:
+                assert one.id not in found
+                found[one.id] = (one.text, one.terms, dict(one.metadata), one.vector.tobytes())
+        return found
+
+    return read
