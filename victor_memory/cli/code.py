@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from victor_memory.cli.output import Debug, Json, execute, note, out, print_json, progress_bar
+from victor_memory.errors import ProviderUnavailableError
 from victor_memory.runtime import open_runtime
 
 if TYPE_CHECKING:
@@ -64,7 +65,11 @@ def search(
         async with open_runtime(project=path) as memory:
             codebase = memory.codebase_at(path)
             codebase.check_request(query, limit=limit, mode=mode, path=glob, language=language)
-            await _indexed(codebase)
+            try:
+                await _indexed(codebase)
+            except ProviderUnavailableError as exc:
+                # What is indexed can still be searched; if nothing is, the search says so itself.
+                note(f"The index could not be brought up to date: {exc}")
             answer = await codebase.search(
                 query, limit=limit, mode=mode, path=glob, language=language, refresh=False
             )

@@ -61,7 +61,7 @@ def execute(body: Coroutine[Any, Any, None], *, as_json: bool, debug: bool) -> N
     """
     with _failures(as_json=as_json, debug=debug), warnings.catch_warnings():
         warnings.simplefilter("once", VictorMemoryWarning)
-        warnings.showwarning = _show_warning  # type: ignore[assignment]  # it takes any place
+        warnings.showwarning = _show_warning
         try:
             settings = MemorySettings()
             level = "DEBUG" if debug else settings.memory_log_level
