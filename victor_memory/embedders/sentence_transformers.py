@@ -25,6 +25,8 @@ ORGANISATION: Final = "sentence-transformers/"
 """Left out of a model's name as often as not; the model is the same."""
 PACKAGED: Final = "all-MiniLM-L6-v2"
 """The model the `offline` extra brings as a package."""
+HUB_TIMEOUT: Final = 10.0
+"""Seconds the hub gets to say that it knows a model."""
 ONNX_FILES: Final = ("onnx/model.onnx", "model.onnx")
 ONNX_NEEDS: Final = ("onnxruntime", "optimum", "optimum.onnxruntime")
 WEIGHTS: Final = ("**/*.safetensors", "**/pytorch_model*.bin", "**/*.onnx")
@@ -97,6 +99,7 @@ class SentenceTransformersEmbedder(LocalEmbedder):
 
     def _from_hub(self, short: str) -> tuple[SentenceTransformer, Path | None]:
         """Return model *short* and its directory in the cache, downloading it when it is absent."""
+        from huggingface_hub import model_info
         from sentence_transformers import SentenceTransformer
 
         name = short if "/" in short else ORGANISATION + short
@@ -105,6 +108,8 @@ class SentenceTransformersEmbedder(LocalEmbedder):
             with contextlib.suppress(OSError, ValueError):
                 return self._start(cached), cached
         try:
+            # Without a network the loader would try for more than a minute; this fails at once.
+            model_info(name, timeout=HUB_TIMEOUT)
             model = SentenceTransformer(name)
         except ImportError:
             raise
