@@ -29,6 +29,10 @@ def _expanded(value: object) -> object:
     return Path(value).expanduser() if isinstance(value, str | Path) and str(value) else None
 
 
+_SECRET: Final = ("key", "password", "secret", "token", "dsn", "url")
+"""What the name of a field holds whose value is never shown."""
+
+
 class EmbeddingConfig(BaseModel):
     """Which store, which embedder, where, and how they are tuned.
 
@@ -71,6 +75,8 @@ class EmbeddingConfig(BaseModel):
 
     def replace(self, **changes: Any) -> EmbeddingConfig:
         """Return a validated copy with the fields in *changes* set."""
+        if "embedding_model" in changes:
+            changes["embedding_model_name"] = changes.pop("embedding_model")
         return EmbeddingConfig(**{**dict(self), **changes})
 
     @property
@@ -92,6 +98,7 @@ def describe(exc: ValidationError, subject: str, names: Mapping[str, str] | None
     for error in exc.errors(include_url=False, include_context=False):
         field = ".".join(str(part) for part in error["loc"]) or subject
         value = error.get("input")
-        shown = "" if "key" in field or isinstance(value, dict) else f"={value!r}"
+        hidden = isinstance(value, dict) or any(word in field for word in _SECRET)
+        shown = "" if hidden else f"={value!r}"
         parts.append(f"{(names or {}).get(field, field)}{shown}: {error['msg']}")
     return f"Invalid {subject}: {'; '.join(parts)}. Correct the value and try again."

@@ -155,6 +155,7 @@ def where(field: str, op: Operator, value: object = True) -> Compare:  # noqa: F
     if not isinstance(field, str) or not field:
         msg = f"A filter needs a field name, not {field!r}. Write for example {{'kind': 'fact'}}."
         raise InvalidRequestError(msg)
+    _check_text(field)
     if op not in OPERATORS:
         msg = f"Unknown filter operator {op!r} on {field!r}. Use one of: {', '.join(OPERATORS)}."
         raise InvalidRequestError(msg)
@@ -177,7 +178,9 @@ def where(field: str, op: Operator, value: object = True) -> Compare:  # noqa: F
 
 
 def _scalar(field: str, op: str, value: object) -> Scalar:
-    if isinstance(value, str | bool | int):
+    if isinstance(value, str):
+        return _check_text(value)
+    if isinstance(value, bool | int):
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value
@@ -186,6 +189,15 @@ def _scalar(field: str, op: str, value: object) -> Scalar:
         f"The filter {field!r} {op} takes a string, finite number or boolean, not {value!r}.{hint}"
     )
     raise InvalidRequestError(msg)
+
+
+def _check_text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as exc:
+        msg = f"A filter holds a lone surrogate at position {exc.start}, which no store can keep."
+        raise InvalidRequestError(msg) from exc
+    return text
 
 
 def parse_filter(source: FilterLike | None) -> Filter | None:
@@ -219,7 +231,7 @@ def _parse(source: object, *, depth: int) -> Filter:
         if key in ("and", "or") and isinstance(value, Sequence) and not isinstance(value, str):
             children = tuple(_parse(child, depth=depth + 1) for child in value)
             parts.append(And(children) if key == "and" else Or(children))
-        elif key == "not" and isinstance(value, Mapping | Compare | And | Or | Not):
+        elif key == "not" and _is_filter(value):
             parts.append(Not(_parse(value, depth=depth + 1)))
         elif isinstance(value, Mapping):
             parts.extend(where(key, op, operand) for op, operand in value.items())
@@ -228,6 +240,15 @@ def _parse(source: object, *, depth: int) -> Filter:
         else:
             parts.append(where(key, "=", value))
     return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+
+def _is_filter(value: object) -> bool:
+    """Whether *value* is a filter rather than operators on a field, which happens to be "not"."""
+    if not isinstance(value, Mapping):
+        return isinstance(value, Compare | And | Or | Not)
+    return not value or any(
+        key not in OPERATORS or isinstance(operand, Mapping) for key, operand in value.items()
+    )
 
 
 def _checked(tree: Filter, depth: int) -> Filter:

@@ -62,7 +62,9 @@ class Manifest(BaseModel):
             )
             raise StoreMismatchError(msg)
         if self.embedder != wanted.embedder:
-            kind, name = self.embedder.split(":")[:2]
+            # The name may hold colons; the dimension and the digest behind it do not.
+            kind, _, rest = self.embedder.partition(":")
+            name = rest.rsplit(":", 2)[0]
             msg = (
                 f"{place} holds vectors of the model {self.embedder!r}, and {wanted.embedder!r} is "
                 f"selected. Set VICTOR_EMBEDDING_MODEL_TYPE={kind} and "

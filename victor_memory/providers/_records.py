@@ -81,7 +81,8 @@ def check_vector(vector: object, dimension: int, metric: Metric, subject: str) -
 
     try:
         # A copy, so that the caller may change its own array while the store still works on this.
-        array = np.array(vector, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused below
+            array = np.array(vector, dtype=np.float32)
     except (TypeError, ValueError) as exc:
         msg = f"{subject} is not a vector of numbers."
         raise InvalidRequestError(msg) from exc

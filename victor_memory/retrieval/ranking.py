@@ -136,9 +136,10 @@ def query_names(query: str) -> frozenset[str]:
     words = _IDENTIFIER.findall(query)
     alone = len(query.split()) == 1
     return frozenset(
-        _SEPARATOR.split(one)[-1].rstrip("?!")
+        name
         for one in words
-        if alone or _CODE_SHAPED.search(one.strip("_"))
+        if (alone or _CODE_SHAPED.search(one.strip("_")))
+        and len(name := _SEPARATOR.split(one)[-1].rstrip("?!")) > 1  # not the g of e.g.
     )
 
 
@@ -215,7 +216,8 @@ class _Query:
 
     def coverage(self, words: frozenset[str]) -> float:
         """Return how much of the query *words* account for, 0..1."""
-        found = sum(self._weights[word] * like for word, like in self._matched(words).items())
+        matched = self._matched(words)
+        found = math.fsum(self._weights[word] * like for word, like in matched.items())
         return min(1.0, found / self._whole)
 
     def file_name(self, own: frozenset[str]) -> float:
@@ -240,7 +242,8 @@ class _Query:
         for name in defined:
             if words := _words(name):
                 shared = words & self._weights.keys()
-                covered = min(1.0, sum(self._weights[one] for one in shared) / self._whole)
+                known = math.fsum(self._weights[one] for one in shared)
+                covered = min(1.0, known / self._whole)
                 worded = max(worded, covered * len(shared) / len(words))
         return DEFINES_NAME * named + DEFINES_WORDS * worded
 
@@ -260,9 +263,11 @@ def rank(query: str, candidates: Sequence[Candidate], limit: int) -> list[Ranked
     implemented = frozenset(
         path.rpartition(".")[0] for path in paths if not _DECLARATION.search(path)
     )
-    found: defaultdict[str, float] = defaultdict(float)
+    squares: defaultdict[str, list[float]] = defaultdict(list)
     for one in candidates:
-        found[one.path] += one.fused.score**2
+        squares[one.path].append(one.fused.score**2)
+    # fsum, here and above: the last bit of a sum must not depend on the order of its parts.
+    found = {path: math.fsum(values) for path, values in squares.items()}
     most = max(found.values(), default=0.0) or 1.0
     of_file = {
         path: {

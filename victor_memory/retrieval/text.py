@@ -99,6 +99,9 @@ def stem(word: str) -> str:
     return word
 
 
+_STOPPED: Final = frozenset(map(stem, STOP_WORDS))
+
+
 @lru_cache(maxsize=65536)
 def split_identifier(word: str) -> tuple[str, ...]:
     """Return the lower-case words inside an identifier, in order.
@@ -141,5 +144,5 @@ def index_terms(text: str) -> str:
 def query_terms(text: str) -> tuple[str, ...]:
     """Return the distinct terms to search for, in order; stop words only if there are no others."""
     found = dict.fromkeys(analyse(text))
-    useful = tuple(term for term in found if term not in STOP_WORDS)
+    useful = tuple(term for term in found if term not in _STOPPED)
     return useful or tuple(found)
