@@ -2,8 +2,8 @@
 
     python benchmarks/index_repository.py DIRECTORY [--store lancedb]
 
-DIRECTORY is copied first, and the copy is changed. Start-up is not counted; peak memory is the whole
-process's.
+DIRECTORY is copied first, and the copy is changed. Start-up is not counted; peak memory is that of
+the whole process.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
 """LanceDB behind the provider: search times, overhead over raw calls, recall of the vector index.
 
-    python benchmarks/lancedb_speed.py [--records 10000 100000] [--queries 200] [--dimension 256]
+    python benchmarks/lancedb_speed.py [--records 10000 100000] [--queries 200] [--code DIRECTORY]
 
 Everything is measured in one process and one run, the provider and the raw client alternating
 query by query on the same table. Vectors are synthetic: unit vectors around 300 centres, queries
-around the same centres but not in the table. Recall is against exact numpy search.
+around the same centres but not in the table. With `--code` they are those of the default embedder
+for the chunks of the code below a directory, evenly chosen chunks being the queries. Recall is
+against exact numpy search.
 """
 
 from __future__ import annotations
@@ -18,14 +20,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from victor_memory import EmbeddingConfig, EmbeddingRegistry, Record
+from victor_memory.codebase.chunking import cut
 from victor_memory.embedders.base import EmbedderInfo, LocalEmbedder
+from victor_memory.embedders.static import StaticEmbedder
 
 CENTRES = 300
+DIMENSION = 256
 LIMIT = 10
 
 
@@ -34,7 +41,7 @@ class Given(LocalEmbedder):
 
     type = "given"
     default_model = "given"
-    dimension = 256
+    dimension = DIMENSION
 
     def _load_model(self) -> EmbedderInfo:
         return EmbedderInfo(self.type, self.model_name, self.dimension)
@@ -50,6 +57,21 @@ def vectors(count: int, dimension: int, seed: int) -> Any:
     noise = rng.normal(scale=0.7, size=(count, dimension))
     found = (centres[rng.integers(CENTRES, size=count)] + noise).astype(np.float32)
     return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+
+async def code_vectors(directory: Path, count: int, queries: int) -> tuple[Any, Any]:
+    """Return the vectors of up to *count* chunks of code, and those of *queries* others."""
+    texts: list[str] = []
+    for path in sorted(directory.rglob("*")):
+        if len(texts) >= count + queries:
+            break
+        with suppress(OSError, UnicodeDecodeError):
+            text = path.read_text(encoding="utf-8")
+            texts += [one.text for one in cut(path.name, text)[0] if "\0" not in text]
+    embedder = StaticEmbedder(EmbeddingConfig())
+    found = await embedder.embed(texts[: count + queries])
+    asked = np.linspace(0, len(found) - 1, queries, dtype=int)
+    return np.delete(found, asked, axis=0), found[asked]
 
 
 async def timed(calls: list[Callable[[], Awaitable[Any]]]) -> tuple[list[float], list[Any]]:
@@ -71,9 +93,9 @@ def percentiles(times: list[float]) -> dict[str, float]:
     }
 
 
-async def measure(count: int, queries: int, dimension: int) -> dict[str, Any]:
-    """Return all figures for a table of *count* records."""
-    data, asked = vectors(count, dimension, 1), vectors(queries, dimension, 2)
+async def measure(data: Any, asked: Any) -> dict[str, Any]:
+    """Return all figures for a table of the vectors *data*, searched for those in *asked*."""
+    count, dimension = data.shape
     rng = np.random.default_rng(3)
     words = [f"word{number}" for number in rng.zipf(1.3, size=count * 20) % 20_000]
     Given.dimension = dimension
@@ -133,7 +155,7 @@ async def measure(count: int, queries: int, dimension: int) -> dict[str, Any]:
             return lambda: provider.search_text(words, limit=LIMIT)
 
         filtered, _ = await timed([only_go(one) for one in asked])
-        text, _ = await timed([by_words(number) for number in range(queries)])
+        text, _ = await timed([by_words(number) for number in range(len(asked))])
         stats = await provider.stats()
         await provider.close()
         return {
@@ -160,10 +182,14 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--records", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--queries", type=int, default=200)
-    parser.add_argument("--dimension", type=int, default=256)
+    parser.add_argument("--code", type=Path)
     given = parser.parse_args()
     for count in given.records:
-        figures = await measure(count, given.queries, given.dimension)
+        if given.code:
+            data, asked = await code_vectors(given.code, count, given.queries)
+        else:
+            data, asked = vectors(count, DIMENSION, 1), vectors(given.queries, DIMENSION, 2)
+        figures = await measure(data, asked)
         sys.stdout.write(json.dumps(figures) + "\n")
         sys.stdout.flush()
 
