@@ -3,7 +3,8 @@
     python scripts/generate_docs.py [--check]
 
 A table stands between two comments, `<!-- generated: NAME -->` and `<!-- end -->`, in any page
-under `docs/`. With `--check` nothing is written; the exit code says whether a page is out of date.
+under `docs/`. Every stable store must be installed, for its options: `pip install .[sqlite]`. With
+`--check` nothing is written; the exit code says whether a page is out of date.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from victor_memory.tools import TOOLS
 from victor_memory.types import Traits
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+STABLE = [spec for spec in BUILTIN_PROVIDERS if spec.stability is Stability.STABLE]
 BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -45,11 +47,9 @@ def settings() -> str:
 
 
 def options() -> str:
-    """Return the table of each installed store's own options."""
+    """Return the table of each stable store's own options."""
     rows = []
-    for spec in BUILTIN_PROVIDERS:
-        if spec.missing():
-            continue
+    for spec in STABLE:
         for name, field in spec.load().options_model.model_fields.items():
             if name != "collection":
                 shown = f"`VICTOR_{spec.name.upper()}_{name.upper()}`"
@@ -68,12 +68,11 @@ def stores() -> str:
 
 
 def traits() -> str:
-    """Return the table of what each installed store can do."""
+    """Return the table of what each stable store can do."""
     names = list(Traits.__dataclass_fields__)
     rows = [
         [f"`{spec.name}`", *("yes" if getattr(spec.load().traits, one) else "no" for one in names)]
-        for spec in BUILTIN_PROVIDERS
-        if not spec.missing()
+        for spec in STABLE
     ]
     return table(["Store", *(one.replace("_", " ") for one in names)], rows)
 

@@ -145,7 +145,7 @@ def test_one_of_many_processes_wins(path):
             [sys.executable, "-c", RACE, str(path), str(number)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
         )
         for number in (1, 2, 3)
     ]

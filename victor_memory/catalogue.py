@@ -28,10 +28,18 @@ BUILTIN_PROVIDERS: Final[tuple[ProviderSpec, ...]] = (
         name="proximadb",
         target="victor_memory.providers.proximadb:ProximaDBProvider",
         title="ProximaDB",
-        description="The embedded ProximaDB engine behind a SQLite file.",
-        requires=("proximadb_embedded",),
+        description="The embedded ProximaDB engine behind a SQLite file; 1.7 GB of memory each.",
+        requires=("proximadb_embedded", "apsw"),
         extra="vector-experimental",
         stability=Stability.EXPERIMENTAL,
+    ),
+    ProviderSpec(
+        name="sqlite",
+        target="victor_memory.providers.sqlite:SQLiteProvider",
+        title="SQLite",
+        description="One file, shared by any number of processes: the smallest footprint.",
+        requires=("apsw", "sqlite_vec"),
+        extra="sqlite",
     ),
 )
 

@@ -10,6 +10,7 @@ from victor_memory.codebase.chunking import (
     Chunker,
     LineChunker,
     cut,
+    languages_of,
 )
 from victor_memory.codebase.languages import (
     LANGUAGE_BY_EXTENSION,
@@ -125,7 +126,7 @@ class TestLineChunker:
         (chunk,) = LineChunker().chunk("a.txt", "one\x0c\u2028\x1ctwo\nthree")
         assert chunk.end_line == 2
 
-    def test_a_megabyte_is_cut_in_a_moment(self):
+    def test_no_file_takes_long(self):
         rng = random.Random(1)
         line = "".join(rng.choice("abc (){}<>*&,:=._ ") for _ in range(80))
         for path in ("a.c", "a.java", "a.ts", "a.py", "a.rs"):
@@ -154,7 +155,7 @@ class Broken(Halves):
     def __init__(self, result):
         self.result = result
 
-    def chunk(self, path, text):  # noqa: ARG002 - the protocol's signature
+    def chunk(self, path, text):
         if isinstance(self.result, Exception):
             raise self.result
         return self.result
@@ -181,6 +182,8 @@ class TestThirdParties:
             [Chunk("other.py", 1, 2, "x")],
             [Chunk("a.py", 1, 2, "x" * (MAX_CHARACTERS + 1))],
             [Chunk("a.py", 1, 2, "  \n")],
+            [Chunk("a.py", 1, 2, "\ud800")],
+            [Chunk("a.py", 1, 2, "x", "python", b"symbol")],
         ],
         ids=repr,
     )
@@ -194,6 +197,29 @@ class TestThirdParties:
         chunks, problems = cut("a.py", PYTHON, [Broken(RuntimeError("no")), Halves()])
         assert [one.symbol for one in chunks] == ["first", "second"]
         assert len(problems) == 1
+
+
+class TestThirdPartyLanguages:
+    def test_chunkers_may_bring_languages(self):
+        assert languages_of([Halves(), Halves()]) == {"python"}
+
+    def test_a_chunker_that_cannot_say_costs_only_itself(self):
+        class Silent(Halves):
+            @property
+            def languages(self):
+                raise RuntimeError
+
+        assert languages_of([Silent(), Halves()]) == {"python"}
+        chunks, problems = cut("a.py", PYTHON, [Silent(), Halves()])
+        assert [one.symbol for one in chunks] == ["first", "second"]
+        assert problems == ["The chunker Silent failed: RuntimeError: "]
+
+    def test_a_generator_is_as_good_as_a_list(self):
+        class Lazy(Halves):
+            def chunk(self, path, text):
+                yield from super().chunk(path, text)
+
+        assert cut("a.py", PYTHON, [Lazy()]) == cut("a.py", PYTHON, [Halves()])
 
 
 class TestLanguages:

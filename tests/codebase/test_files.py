@@ -195,6 +195,14 @@ class TestGit:
         assert paths == ["a.py", "b/c.py"]
         assert "ignores this directory" in listing.note
 
+    def test_ignore_files_above_that_leave_out_the_root_have_no_say(
+        self, root, write, git, monkeypatch, tmp_path
+    ):
+        git(root, "init", "-q")
+        write(root, **{".gitignore": "*\n", "project/a.py": "a = 1"})
+        monkeypatch.setenv("PATH", str(tmp_path))
+        assert listed(root / "project")[0] == ["a.py"]
+
     def test_variables_of_a_running_hook_do_not_mislead(
         self, root, write, git, monkeypatch, tmp_path
     ):

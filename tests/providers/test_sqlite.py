@@ -1,7 +1,9 @@
-"""SQLite keeps every promise of the protocol."""
+import pytest
+
+pytest.importorskip("apsw", reason="the extra 'sqlite' is not installed")
 
 from victor_memory.providers.sqlite import SQLiteProvider
-from victor_memory.testing.contract import ProviderContract
+from victor_memory.testing import ProviderContract
 
 
 class TestSQLite(ProviderContract):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from itertools import accumulate
 from typing import Final, Protocol, runtime_checkable
@@ -16,6 +17,11 @@ TARGET_CHARACTERS: Final = 1500
 """About what a person reads at a glance, and what an embedding model sees of a text."""
 MAX_CHARACTERS: Final = 3000
 """No chunk is longer; a longer line is split."""
+_SMALL: Final = TARGET_CHARACTERS * 0.4
+_LARGE: Final = TARGET_CHARACTERS * 1.3
+"""Between these sizes a chunk ends where the text suggests it."""
+SYMBOL_DEPTH: Final = 2
+"""Names in a chunk's symbol: a method and its class."""
 
 _CLOSERS: Final = ("}", ")", "]", "end", "else", "elif", "except", "finally", "catch", "rescue")
 _ATTACHED: Final = ("#", "//", "/*", "*", "--", "@", ";;", "%%", "[", '"""', "'''", "{-")
@@ -45,18 +51,32 @@ def cut(path: str, text: str, chunkers: Sequence[Chunker] = ()) -> tuple[list[Ch
     language = language_of(path)
     problems: list[str] = []
     for chunker in chunkers:
-        name = type(chunker).__name__
         try:
             if language is None or language not in chunker.languages:
                 continue
-            chunks = chunker.chunk(path, text)
+            chunks = list(chunker.chunk(path, text))
             _check(chunks, path, text)
         except Exception as exc:  # noqa: BLE001 - a third party's bug must cost only its own chunks
-            log.warning("chunker_failed", plugin=name, error_type=type(exc).__name__)
-            problems.append(f"The chunker {name} failed: {type(exc).__name__}: {exc}")
+            log.warning("chunker_failed", plugin=_name(chunker), error_type=type(exc).__name__)
+            problems.append(f"The chunker {_name(chunker)} failed: {type(exc).__name__}: {exc}")
         else:
             return chunks, problems
     return LineChunker().chunk(path, text), problems
+
+
+def languages_of(chunkers: Sequence[Chunker]) -> frozenset[str]:
+    """Return the languages that *chunkers* name; one that cannot say names none."""
+    found: set[str] = set()
+    for chunker in chunkers:
+        try:
+            found.update(str(one) for one in chunker.languages)
+        except Exception as exc:  # noqa: BLE001 - as in `cut`, where it is reported
+            log.warning("chunker_failed", plugin=_name(chunker), error_type=type(exc).__name__)
+    return frozenset(found)
+
+
+def _name(chunker: Chunker) -> str:
+    return type(chunker).__name__
 
 
 def _check(chunks: list[Chunk], path: str, text: str) -> None:
@@ -68,9 +88,12 @@ def _check(chunks: list[Chunk], path: str, text: str) -> None:
             msg = f"lines {one.start_line}-{one.end_line} of {last} in {path!r}"
         elif len(one.text) > MAX_CHARACTERS:
             msg = (
-                f"a chunk of {len(one.text)} characters in {path!r}; {MAX_CHARACTERS} is the limit"
+                f"{len(one.text)} characters in one chunk of {path!r}, of {MAX_CHARACTERS} allowed"
             )
+        elif not isinstance(one.symbol, str | None) or not isinstance(one.language, str | None):
+            msg = f"a symbol {one.symbol!r} or language {one.language!r} that is no string"
         else:
+            f"{one.text}{one.symbol}{one.language}".encode()
             continue
         raise ValueError(msg)
     if text.strip() and not any(one.text.strip() for one in chunks):
@@ -129,14 +152,14 @@ def _windows(lines: list[str], starts: set[int]) -> list[tuple[int, int]]:
 
 def _best_end(start: int, offsets: list[int], costs: list[float]) -> int:
     last = len(offsets) - 1
-    if offsets[last] - offsets[start] <= TARGET_CHARACTERS * 1.3:
+    if offsets[last] - offsets[start] <= _LARGE:
         return last
     best, best_cost = start + 1, float("inf")
     for end in range(start + 1, last + 1):
         size = offsets[end] - offsets[start]
-        if size > MAX_CHARACTERS or (size > TARGET_CHARACTERS * 1.3 and best_cost < float("inf")):
+        if size > MAX_CHARACTERS or (size > _LARGE and best_cost < float("inf")):
             break
-        if size >= TARGET_CHARACTERS * 0.4:
+        if size >= _SMALL:
             shortfall = abs(size - TARGET_CHARACTERS) / TARGET_CHARACTERS
             cost = costs[end] + 2 * shortfall
             if cost <= best_cost:
@@ -177,17 +200,19 @@ def _break_costs(lines: list[str], starts: set[int]) -> list[float]:
     return costs
 
 
-def _symbol(named: list[Definition], lines: list[str], start: int, end: int) -> str | None:
-    inside = [one for one in named if start <= one.line < end]
-    above = [one for one in named if one.line < start]
-    first = next((line for line in lines[start:end] if line.strip()), "")
-    margin = len(first) - len(first.lstrip())
+def _symbol(named: Sequence[Definition], lines: list[str], start: int, end: int) -> str | None:
+    """Return the outermost name defined in the lines, or around them, with the one around it."""
+    first, last = (bisect_left(named, line, key=lambda one: one.line) for line in (start, end))
+    text = next((line for line in lines[start:end] if line.strip()), "")
+    margin = len(text[: len(text) - len(text.lstrip())].expandtabs(4))
     chain: list[str] = []
-    if inside:
-        outermost = min(inside, key=lambda one: (one.indent, one.line))
+    if first < last:
+        outermost = min(named[first:last], key=lambda one: one.indent)
         chain, margin = [outermost.name], outermost.indent
-    for one in reversed(above):
+    for one in reversed(named[:first]):
+        if len(chain) == SYMBOL_DEPTH or margin == 0:
+            break
         if one.indent < margin:
             chain.insert(0, one.name)
             margin = one.indent
-    return ".".join(chain[-2:]) or None
+    return ".".join(chain) or None

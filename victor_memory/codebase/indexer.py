@@ -25,6 +25,7 @@ from victor_memory.codebase.records import (
     recipe,
     records,
 )
+from victor_memory.filters import where
 from victor_memory.types import Chunk, Record
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ CHUNKS_PER_WRITE: Final = 2048
 """Whole files are gathered up to about this many chunks; this bounds memory, with the file size."""
 TEXTS_PER_EMBEDDING: Final = 512
 IDS_PER_DELETE: Final = 5000
+PATHS_PER_QUERY: Final = 32
+"""Files that are looked up in the store by name; for more of them the whole store is read."""
 SETTLED_NANOSECONDS: Final = 2_000_000_000
 """A file changed less long ago than this may change again without its times showing it."""
 
@@ -189,7 +192,7 @@ class Indexer:
         plan = await self._compare(found)
         if trusted and not plan.clean:
             # Another process may have been here since.
-            self._stored = None
+            await self._look_again([*plan.changed, *plan.removed])
             plan = await self._compare(found)
         plan.source, plan.omissions = listing.source, listing.omissions
         plan.notes = [listing.note] if listing.note else []
@@ -227,6 +230,17 @@ class Indexer:
             omissions=Omissions(),
             notes=[],
         )
+
+    async def _look_again(self, paths: Sequence[str]) -> None:
+        """Read again what the store holds of *paths*, or of everything when they are many."""
+        stored = await self.stored()
+        if len(paths) > PATHS_PER_QUERY:
+            self._stored = None
+            return
+        stored.forget(paths)
+        async for batch in self.provider.scan(where("file_path", "in", paths)):
+            stored.add(batch)
+        stored.settle()
 
     async def stored(self) -> StoredFiles:
         """Return what the store holds of each file."""

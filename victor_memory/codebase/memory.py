@@ -14,12 +14,12 @@ from weakref import WeakKeyDictionary
 from pathspec import GitIgnoreSpec
 
 from victor_memory._logging import get_logger
-from victor_memory.codebase.chunking import Chunker
+from victor_memory.codebase.chunking import Chunker, languages_of
 from victor_memory.codebase.files import MAX_FILE_BYTES, SourceTree
 from victor_memory.codebase.indexer import Indexer, IndexReport, Plan, Progress
 from victor_memory.codebase.languages import check_language
 from victor_memory.codebase.records import KIND
-from victor_memory.errors import InvalidRequestError
+from victor_memory.errors import InvalidRequestError, ProviderUnavailableError
 from victor_memory.filters import Filter, all_of, where
 from victor_memory.retrieval.fusion import fuse
 from victor_memory.retrieval.ranking import Candidate, dense_share, rank
@@ -71,6 +71,15 @@ class SearchAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class _Freshness:
+    """How far the index is behind the files after a search has tried to bring it up to date."""
+
+    report: IndexReport | None = None
+    stale: int = 0
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CodebaseStatus:
     """What is indexed of a directory, and what is not."""
 
@@ -109,7 +118,7 @@ class CodebaseMemory:
         self._provider = provider
         self._tree = SourceTree(root, max_file_bytes=max_file_bytes)
         self._indexer = Indexer(provider, self._tree, chunkers=chunkers)
-        self._languages = frozenset(name for one in chunkers for name in one.languages)
+        self._languages = languages_of(chunkers)
         self._locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = (
             WeakKeyDictionary()
         )
@@ -146,27 +155,28 @@ class CodebaseMemory:
         glob in git's syntax (`src/**/*.py`), *language* a name or an extension.
 
         Unless *refresh* is false, whatever changed since the last run is indexed first, or all of
-        it on first use; if that is very much, the answer comes from what is indexed, and says so.
+        it on first use; if that is very much, or the store cannot be written, the answer comes from
+        what is indexed, and its `notice` says so.
 
         Raises:
             InvalidRequestError: the query is empty, or another argument cannot be used.
 
         """
         chosen = self.check_request(query, limit=limit, mode=mode, path=path, language=language)
-        report, stale = await self._refresh() if refresh else (None, 0)
+        fresh = await self._refresh() if refresh else _Freshness()
         hits = await self._find(query, limit, chosen, path, language)
-        if refresh and not stale and self._outdated(hits):
+        if refresh and not fresh.stale and self._outdated(hits):
             # Another process has written since this one looked at the store.
             self._indexer.forget()
-            report, stale = await self._refresh()
+            fresh = await self._refresh()
             hits = await self._find(query, limit, chosen, path, language)
         return SearchAnswer(
             query=query,
             mode=chosen,
             hits=tuple(hit for hit, _ in hits),
-            stale_files=stale,
-            notice=await self._notice(stale, found=bool(hits)),
-            refreshed=report,
+            stale_files=fresh.stale,
+            notice=await self._notice(fresh, found=bool(hits)),
+            refreshed=fresh.report,
         )
 
     def check_request(
@@ -227,27 +237,36 @@ class CodebaseMemory:
         # One run at a time; each event loop has its own lock, and two loops are like two processes.
         return self._locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
-    async def _refresh(self) -> tuple[IndexReport | None, int]:
-        """Index what changed if it is little, or everything if nothing is; return what is left."""
+    async def _refresh(self) -> _Freshness:
+        """Index what changed if it is little, or everything on first use; say what is left."""
         async with self._lock():
             plan = await self._indexer.plan()
             if plan.clean:
-                return None, 0
-            if plan.pending > REFRESH_FILES and not _first_use(plan):
+                return _Freshness()
+            first = _first_use(plan)
+            if plan.pending > REFRESH_FILES and not first:
                 log.info("refresh_postponed", files=plan.pending)
-                return None, plan.pending
-            if _first_use(plan):
-                return await self._indexer.run(), 0
-            return await self._indexer.apply(plan), 0
+                return _Freshness(stale=plan.pending)
+            try:
+                if first:
+                    return _Freshness(await self._indexer.run())
+                return _Freshness(await self._indexer.apply(plan))
+            except ProviderUnavailableError as exc:
+                if not plan.stored:
+                    raise
+                # A full disk, or a place that is only for reading: what is there is still good.
+                return _Freshness(stale=plan.pending, problem=str(exc))
 
     def _outdated(self, hits: Iterable[tuple[CodeHit, str]]) -> bool:
         return any(self._indexer.disagrees(hit.path, digest) for hit, digest in hits)
 
-    async def _notice(self, stale: int, *, found: bool) -> str | None:
-        if stale:
+    async def _notice(self, fresh: _Freshness, *, found: bool) -> str | None:
+        if fresh.problem:
+            return f"The index could not be brought up to date: {fresh.problem}"
+        if fresh.stale:
             return (
-                f"{stale} files changed since they were indexed, and are searched as they were. "
-                "Bring them up to date with: victor-memory index"
+                f"{fresh.stale} files changed since they were indexed: they are searched "
+                "as they were. Bring them up to date with: victor-memory index"
             )
         if not found and not await self._provider.count():
             return (

@@ -132,6 +132,11 @@ class StoredFiles:
         indexes = range(complete[1]) if complete else self._rows.get(path, {})
         return [chunk_id(path, index) for index in indexes if index >= beyond]
 
+    def forget(self, paths: Iterable[str]) -> None:
+        """Drop what is known of *paths*, before they are read again."""
+        for path in paths:
+            self.drop(path)
+
     def put(self, path: str, digest: str, count: int) -> None:
         """Take note that *path* is now stored completely."""
         self._rows.pop(path, None)

@@ -32,9 +32,7 @@ class ExperimentalProvider(BaseEmbeddingProvider):
     ) -> None:
         """Wrap *primary*; without *fall_back*, a store that cannot be opened is an error."""
         self._adopt(primary)
-        super().__init__(
-            primary.config, embedder=primary._embedder, embedders=primary._embedders
-        )
+        super().__init__(primary.config, embedder=primary._embedder, embedders=primary._embedders)
         self._fall_back = fall_back
 
     def _adopt(self, provider: BaseEmbeddingProvider) -> None:

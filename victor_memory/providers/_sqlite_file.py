@@ -12,6 +12,7 @@ why:
 from __future__ import annotations
 
 import errno
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -47,8 +48,7 @@ class SQLiteFile:
     ) -> None:
         self.path = path.absolute()
         self._patience = patience
-        flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if schema else 0)
-        self._connection = apsw.Connection(str(self.path), flags=flags)
+        self._connection = _connected(self.path, create=bool(schema))
         try:
             self._connection.set_busy_timeout(int(patience * 1000))
             if extension:
@@ -174,6 +174,17 @@ class SQLiteFile:
         return found
 
 
+def _connected(path: Path, *, create: bool) -> apsw.Connection:
+    if not path.exists() or os.access(path.parent, os.W_OK):
+        flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
+        return apsw.Connection(str(path), flags=flags)
+    # Where nothing can be written, a file with a write-ahead log can be read if the log is there
+    # with all that belongs to it, or if it is not there and nothing else can change the file.
+    change = "" if path.with_name(f"{path.name}-wal").exists() else "?immutable=1"
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    return apsw.Connection(f"{path.as_uri()}{change}", flags=flags)
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Raise SQLite's errors on the file *path* as what they mean to a caller.
@@ -199,11 +210,12 @@ def explained(path: Path) -> Iterator[None]:
         )
         raise ProviderUnavailableError(msg) from exc
     except (apsw.FullError, apsw.ReadOnlyError, apsw.CantOpenError, apsw.IOError) as exc:
-        raise OSError(_number(exc), f"SQLite: {exc}", str(path)) from exc
+        raise OSError(_number(exc, path), f"SQLite: {exc}", str(path)) from exc
 
 
-def _number(exc: apsw.Error) -> int:
+def _number(exc: apsw.Error, path: Path) -> int:
     """Return the operating system's number for an error of SQLite's."""
     if isinstance(exc, apsw.FullError):
         return errno.ENOSPC
-    return errno.EACCES if isinstance(exc, apsw.ReadOnlyError) else errno.EIO
+    locked = isinstance(exc, apsw.ReadOnlyError) or not os.access(path.parent, os.W_OK)
+    return errno.EACCES if locked else errno.EIO

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from victor_memory.errors import InvalidRequestError
 from victor_memory.filters import And, Compare, Filter, Not, Or, Scalar
+from victor_memory.providers._numbers import sortable
 
 if TYPE_CHECKING:
     from victor_memory.types import Metadata
@@ -33,8 +34,8 @@ TABLE: Final = """
 MAX_VALUES: Final = 30_000
 """SQLite binds at most 32 766 values in one statement."""
 _INT64: Final = range(-(2**63), 2**63)
-_POSITIVE: Final = "1"
-"""Texts of huge negative numbers sort before this, those of positive ones after it."""
+_POSITIVE: Final = sortable(1)[0]
+"""Texts of negative numbers sort before this, those of huge positive ones after it."""
 
 
 def facets(metadata: Metadata) -> set[Facet]:
@@ -170,12 +171,4 @@ def _facet(value: Scalar) -> tuple[str, Any]:
     if isinstance(value, str):
         return "s", value
     whole = int(value) if isinstance(value, int) or value.is_integer() else 0
-    return ("n", value) if whole in _INT64 else ("h", _sortable(whole))
-
-
-def _sortable(value: int) -> str:
-    digits = f"{abs(value):x}"
-    if value > 0:
-        return f"{_POSITIVE}{len(digits):08}{digits}"
-    rest = f"{16 ** len(digits) - 1 + value:0{len(digits)}x}"
-    return f"0{99_999_999 - len(digits):08}{rest}"
+    return ("n", value) if whole in _INT64 else ("h", sortable(value))

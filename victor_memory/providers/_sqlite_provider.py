@@ -26,7 +26,6 @@ from victor_memory.types import Hit, Record
 
 if TYPE_CHECKING:
     from victor_memory.filters import Filter
-    from victor_memory.types import Vectors
 
 T = TypeVar("T")
 FILE: Final = "records.sqlite3"
@@ -48,7 +47,7 @@ class SQLiteBackedProvider(BaseEmbeddingProvider):
     # -- life cycle -------------------------------------------------------------------------------
 
     async def _open(self) -> None:
-        self._process = os.getpid()
+        self._pid = os.getpid()
         self._writes: GroupCommit[Record] = GroupCommit(self._commit)
         self._scans: set[RecordFile] = set()
         self._writer, self._reader = (
@@ -77,7 +76,7 @@ class SQLiteBackedProvider(BaseEmbeddingProvider):
         return None
 
     async def _close(self) -> None:
-        if os.getpid() != self._process:
+        if os.getpid() != self._pid:
             return  # the files and threads are those of the process that forked
         await self._writes.finish()
         await self._read(self._close_readers)
@@ -104,7 +103,7 @@ class SQLiteBackedProvider(BaseEmbeddingProvider):
 
     async def _run(self, thread: ThreadPoolExecutor, job: Callable[[], T]) -> T:
         """Return what *job* returns, run in *thread* after the jobs before it."""
-        if os.getpid() != self._process:
+        if os.getpid() != self._pid:
             msg = (
                 f"This {self.title} provider was opened before the process forked. Create a new "
                 "one in the child, or start processes with the method 'spawn'."
@@ -124,10 +123,7 @@ class SQLiteBackedProvider(BaseEmbeddingProvider):
 
     async def _commit(self, records: list[Record]) -> None:
         last = list({one.id: one for one in records}.values())
-        await self._write(lambda: self._writing.upsert(last, self._before_commit))
-
-    def _before_commit(self, keys: Sequence[int], vectors: Vectors) -> None:
-        """Do what must be done before the records with *keys* come into being."""
+        await self._write(lambda: self._writing.upsert(last))
 
     async def _delete(self, ids: list[str]) -> int:
         return await self._write(lambda: self._writing.delete(ids))
@@ -165,10 +161,13 @@ class SQLiteBackedProvider(BaseEmbeddingProvider):
             self._scans.add(file)
             return file, file.scan(where, with_vectors=with_vectors, batch_size=batch_size)
 
-        def advance() -> list[Record] | None:
+        def check() -> None:
             if file not in self._scans:
-                msg = f"This {self.title} provider was closed during a scan."
+                msg = f"This {self.title} provider was closed during a scan. Create a new one."
                 raise ProviderClosedError(msg)
+
+        def advance() -> list[Record] | None:
+            check()
             return next(batches, None)
 
         def end() -> None:
@@ -180,6 +179,7 @@ class SQLiteBackedProvider(BaseEmbeddingProvider):
         try:
             while batch := await self._run(self._reader, advance):
                 yield batch
+                check()
         finally:
             if file in self._scans:
                 await self._run(self._reader, end)

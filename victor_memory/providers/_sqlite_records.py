@@ -163,11 +163,11 @@ class RecordFile(SQLiteFile):
         self.give_back()
 
     def note(self, name: str, value: Any) -> None:
-        """Keep *value* under *name*, beside the records and in the same transaction."""
+        """Keep *value* under *name* beside the records, in the transaction that is open."""
         self._connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, value))
 
     def noted(self, name: str, default: T) -> T:
-        """Return the value kept under *name*."""
+        """Return the value that is kept under *name*."""
         found: list[tuple[T]] = self._all("SELECT value FROM notes WHERE name = ?", (name,))
         return found[0][0] if found else default
 
@@ -203,6 +203,19 @@ class RecordFile(SQLiteFile):
                 "SELECT key, vector FROM vectors WHERE key > ? ORDER BY key", (after,)
             )
         )
+
+    def sample(self, count: int) -> list[Vector]:
+        """Return about *count* vectors: some of the newest, and some from everywhere."""
+        import numpy as np
+
+        newest = "SELECT key, vector FROM vectors ORDER BY key DESC LIMIT ?"
+        found = dict(self._all(newest, (count // 2,)))
+        step = max(1, self.last_key() * 2 // count)
+        for key in range(0, self.last_key(), step):
+            found |= dict(
+                self._all("SELECT key, vector FROM vectors WHERE key >= ? LIMIT 1", (key,))
+            )
+        return [np.frombuffer(packed, np.float32) for packed in found.values()]
 
     # -- searching --------------------------------------------------------------------------------
 

@@ -94,8 +94,11 @@ class SQLiteProvider(SQLiteBackedProvider):
             self._cache.discard(set(keys) - there)
 
     async def _details(self) -> Mapping[str, Any]:
+        engine = {"vector_engine": "sqlite-vec"}
+        if not self._reading.native:
+            engine = {"vector_engine": "numpy", "note": "sqlite-vec is not loaded: it is slower"}
         return {
-            "vector_engine": "sqlite-vec" if self._reading.native else "numpy",
+            **engine,
             "vectors_in_memory": len(self._cache),
             "sqlite_version": apsw.sqlite_lib_version(),
         }

@@ -1,8 +1,6 @@
 """The conformance kit: proves that a vector store keeps the promises of the protocol.
 
->>> from victor_memory.testing import ProviderContract
->>> class TestMyStore(ProviderContract):
-...     provider_class = MyProvider
+`contract` says how to use it; the other files hold the promises, by subject.
 """
 
 from __future__ import annotations

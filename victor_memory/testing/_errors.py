@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
@@ -147,18 +147,40 @@ class ErrorPromises(Promises):
         assert file.read_text(encoding="utf-8") == "not a directory"
 
     @promise("files")
-    async def test_read_only_directory(self, harness: Harness, tmp_path: Path) -> None:
+    @pytest.mark.skipif(sys.platform != "linux", reason="takes rights from root, as Linux does")
+    async def test_read_only_directory(self, harness: Harness) -> None:
         """A directory that may not be written to is a `ProviderUnavailableError`."""
-        locked = tmp_path / "locked"
-        locked.mkdir()
-        locked.chmod(0o500)
+        harness.directory.mkdir()
+        harness.directory.chmod(0o555)
+        worker = harness.start(unprivileged=True)
+        answer = await worker.ask("attempt", request="upsert", texts={"a": "text"})
+        assert _refusal(answer) == "ProviderUnavailableError", answer
+        assert list(harness.directory.iterdir()) == []
+        harness.directory.chmod(0o755)
+        assert await worker.ask("upsert", texts={"a": "text"}) == 1
+
+    @promise("files")
+    @pytest.mark.skipif(sys.platform != "linux", reason="takes rights from root, as Linux does")
+    async def test_read_only_data(self, harness: Harness) -> None:
+        """Data that may only be read is read or refused; writing is an error; all of it is kept."""
+        await _fill(harness)
+        places = [harness.directory, *harness.directory.rglob("*")]
+        modes = {place: place.stat().st_mode for place in places}
         try:
-            if os.access(locked, os.W_OK):
-                pytest.skip("this user may write to read-only directories")
-            with pytest.raises(ProviderUnavailableError):
-                await harness.make(persist_directory=locked).upsert([record("a")])
+            for place, mode in modes.items():
+                place.chmod(mode & 0o555)
+            reader = harness.start(unprivileged=True)
+            found = await reader.ask("attempt", request="dump")
+            assert _refusal(found) or sorted(found) == ids(records(10)), found
+            writer = harness.start(unprivileged=True)
+            refused = await writer.ask("attempt", request="upsert", texts={"a": "text"})
+            assert _refusal(refused) == "ProviderUnavailableError", refused
         finally:
-            locked.chmod(0o700)
+            for place, mode in modes.items():
+                place.chmod(mode)
+        reader.kill()
+        writer.kill()
+        await _is_untouched(harness)
 
     @promise("files")
     async def test_failed_opening_can_be_repeated(self, harness: Harness, tmp_path: Path) -> None:
@@ -225,6 +247,11 @@ async def _is_untouched(harness: Harness) -> None:
     found = {one.id: one.text async for batch in provider.scan() for one in batch}
     assert found == {one.id: one.text for one in records(10)}
     assert ids(await provider.search(unit("r00003"), limit=1)) == ["r00003"]
+
+
+def _refusal(answer: Any) -> str | None:
+    """Return the class of the error that a request to another process ended in."""
+    return answer.get("error") if isinstance(answer, dict) else None
 
 
 def _is_readable(error: VictorMemoryError) -> None:

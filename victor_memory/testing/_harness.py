@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import shutil
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
@@ -108,9 +109,10 @@ class Harness:
         self._made.append(made)
         return made
 
-    def start(self, **changes: Any) -> Worker:
+    def start(self, *, unprivileged: bool = False, **changes: Any) -> Worker:
         """Start another process with a provider like that of `make`."""
-        worker = Worker(self.provider_class, self.config(**changes))
+        config = self.config(**changes)
+        worker = Worker(self.provider_class, config, unprivileged=unprivileged)
         self._workers.append(worker)
         return worker
 
@@ -187,6 +189,7 @@ class Promises:
         yield self.bench
         if self.bench.leaves_something:
             asyncio.run(self.bench.drop())
+        shutil.rmtree(place, ignore_errors=True)
 
     @pytest.fixture
     def provider(self, harness: Harness) -> BaseEmbeddingProvider:

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -17,22 +17,37 @@ if TYPE_CHECKING:
     from victor_memory.config import EmbeddingConfig
     from victor_memory.providers.base import BaseEmbeddingProvider
 
+MODULE: Final = "victor_memory.testing._worker"
+UNPRIVILEGED: Final = f"""
+import ctypes, os, sys
+if os.geteuid() == 0:
+    PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
+    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
+os.execv(sys.executable, [sys.executable, "-m", "{MODULE}"])
+"""
+"""Gives up root's right to ignore permissions (Linux), which takes effect in the next program."""
+
 
 class Worker:
     """A running `victor_memory.testing._worker` with a provider of its own.
 
-    It is a fresh interpreter rather than a fork: several engines do not survive one.
+    It is a fresh interpreter rather than a fork: several engines do not survive one. An
+    *unprivileged* one obeys the permissions of files even where the tests run as root.
     """
 
     def __init__(
-        self, provider_class: type[BaseEmbeddingProvider], config: EmbeddingConfig
+        self,
+        provider_class: type[BaseEmbeddingProvider],
+        config: EmbeddingConfig,
+        *,
+        unprivileged: bool = False,
     ) -> None:
         # The store may be defined beside the tests: the child must find what this process finds.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         # A file, because a full pipe that nobody reads would stop the child.
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "victor_memory.testing._worker"],
+        self._process = subprocess.Popen(  # noqa: S603 - our own module, nothing from outside
+            [sys.executable, *(("-c", UNPRIVILEGED) if unprivileged else ("-m", MODULE))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -45,11 +60,11 @@ class Worker:
             config=json.loads(config.model_dump_json()),
         )
 
-    def send(self, request: str, **arguments: Any) -> None:
+    def send(self, request: str, /, **arguments: Any) -> None:
         """Make a request without waiting for the answer."""
         self._send(do=request, **arguments)
 
-    async def ask(self, request: str, **arguments: Any) -> Any:
+    async def ask(self, request: str, /, **arguments: Any) -> Any:
         """Make a request and return its first answer."""
         self.send(request, **arguments)
         return await self.answer()

@@ -99,6 +99,16 @@ async def dump(provider: BaseEmbeddingProvider, say: Say) -> None:
     say({one.id: one.text async for batch in provider.scan() for one in batch})
 
 
+async def attempt(
+    provider: BaseEmbeddingProvider, say: Say, *, request: str, **arguments: Any
+) -> None:
+    """Make another request; answer it, or with the class and message of an error of ours."""
+    try:
+        await REQUESTS[request](provider, say, **arguments)
+    except VictorMemoryError as exc:
+        say({"error": type(exc).__name__, "message": str(exc)})
+
+
 async def churn(provider: BaseEmbeddingProvider, say: Say, *, seed: int) -> None:
     """Write without end; answer the number of each step after it is acknowledged."""
     for number, step in enumerate(steps(seed)):
@@ -139,6 +149,7 @@ async def overflow(provider: BaseEmbeddingProvider, say: Say, *, size: int) -> N
 
 
 REQUESTS: Final[dict[str, Callable[..., Awaitable[None]]]] = {
+    "attempt": attempt,
     "initialize": initialize,
     "upsert": upsert,
     "delete": delete,

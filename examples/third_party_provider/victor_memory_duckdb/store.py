@@ -37,7 +37,7 @@ class DuckDBProvider(BaseEmbeddingProvider):
         try:
             return duckdb.connect(str(file))
         except duckdb.Error as exc:
-            if "lock" in str(exc):  # another process has it: an OSError becomes "unavailable"
+            if "not a valid" not in str(exc):  # an OSError becomes "unavailable"
                 raise OSError(str(exc)) from exc
             raise CorruptStoreError(f"{file} cannot be read: {exc}. Restore a backup.") from exc
 

@@ -271,6 +271,15 @@ class DropsTheManifestOnly(JournalProvider):
         )
 
 
+@breaks("test_read_only_data")
+class TakesUnreadableForEmpty(JournalProvider):
+    """It opens the file for writing even to read it, and what it cannot open is not there."""
+
+    async def catch_up(self):
+        with contextlib.suppress(PermissionError), self.path.open("rb+"):
+            await super().catch_up()
+
+
 @breaks("test_other_processes_are_seen", "test_two_providers_of_one_process")
 class NeverLooksAgain(JournalProvider):
     """What others wrote is seen with the next write of its own."""

@@ -1,22 +1,17 @@
-"""Stores with one bug each; `test_kit.py` runs the kit on them and looks at what fails."""
+"""Stores with one bug each, in what they keep of records and collections."""
 
 import fnmatch
 import unicodedata
-import zlib
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from seeding import seeded
 
-from victor_memory.filters import Compare
 from victor_memory.providers.memory import MemoryProvider
-from victor_memory.types import Hit
 
 BUGS: dict[str, tuple[str, ...]] = {}
 breaks = partial(seeded, BUGS, globals())
-
-# -- records --------------------------------------------------------------------------------------
 
 
 @breaks("test_vector_comes_back", "test_scan_with_vectors")
@@ -199,7 +194,7 @@ class StoresWithoutChecking(MemoryProvider):
             return len(ready)
 
 
-# -- delete, count, scan --------------------------------------------------------------------------
+# -- collections ------------------------------------------------------------------------------------
 
 
 @breaks("test_delete_returns_how_many_existed", "test_empty_collection")
@@ -328,160 +323,3 @@ class TellsEverything(MemoryProvider):
 class CompactsTooMuch(MemoryProvider):
     async def _compact(self):
         await self._delete(list(self._records)[-1:])
-
-
-# -- search ---------------------------------------------------------------------------------------
-
-
-@breaks("test_cosine_scores", "test_search_sees_updates")
-class ScalesCosines(MemoryProvider):
-    """Scores are (1 + cosine) / 2, as several engines have them."""
-
-    async def _search(self, vector, limit, where):
-        hits = await super()._search(vector, limit, where)
-        if self.metric != "cosine":
-            return hits
-        return [replace(one, score=(1 + one.score) / 2) for one in hits]
-
-
-@breaks("test_euclidean_scores")
-class SquaresDistances(MemoryProvider):
-    async def _search(self, vector, limit, where):
-        hits = await super()._search(vector, limit, where)
-        if self.metric != "euclidean":
-            return hits
-        return [replace(one, score=1 / (1 + (1 / one.score - 1) ** 2)) for one in hits]
-
-
-@breaks("test_dot_scores")
-class IgnoresTheMetric(MemoryProvider):
-    async def _open(self):
-        await super()._open()
-        if self.metric == "dot":
-            self.metric = "cosine"
-
-
-@breaks(
-    "test_best_first",
-    "test_cosine_scores",
-    "test_dot_scores",
-    "test_euclidean_scores",
-    "test_indexed_document_is_found",
-    "test_search_sees_updates",
-    "test_shorter_lists_are_prefixes",
-    "test_ties_by_id",
-    "test_zero_is_a_point",
-)
-class ReturnsDistances(MemoryProvider):
-    async def _search(self, vector, limit, where):
-        hits = await super()._search(vector, limit, where)
-        return [replace(one, score=1 - one.score) for one in hits]
-
-
-@breaks(
-    "test_limit",
-    "test_cosine_scores",
-    "test_dot_scores",
-    "test_euclidean_scores",
-    "test_filter_before_limit",
-    "test_min_score",
-    "test_nearest_of_many",
-    "test_search_filters_like_scan",
-    "test_search_similar_filters",
-    "test_shorter_lists_are_prefixes",
-    "test_zero_is_a_point",
-)
-class ReturnsOneTooFew(MemoryProvider):
-    async def _search(self, vector, limit, where):
-        return (await super()._search(vector, limit, where))[: max(1, limit - 1)]
-
-
-@breaks("test_nearest_of_many")
-class SearchesAPart(MemoryProvider):
-    """An index that looks into some of its cells only."""
-
-    async def _search(self, vector, limit, where):
-        found = await super()._search(vector, len(self._records), where)
-        if len(found) > 1000:
-            found = [one for one in found if zlib.crc32(one.id.encode()) % 4]
-        return found[:limit]
-
-
-@breaks(
-    "test_hits_carry_the_record",
-    "test_embedded_documents",
-    "test_index_document_replaces",
-    "test_indexed_document_is_found",
-    "test_what_is_returned_is_the_callers",
-)
-class LeavesOutMetadata(MemoryProvider):
-    async def _search(self, vector, limit, where):
-        return [
-            Hit(one.id, one.text, one.score) for one in await super()._search(vector, limit, where)
-        ]
-
-
-@breaks(
-    "test_filter_nobody_passes",
-    "test_filter_before_limit",
-    "test_filters_see_updates",
-    "test_search_filters_like_scan",
-    "test_search_similar_filters",
-)
-class IgnoresFilters(MemoryProvider):
-    async def _search(self, vector, limit, where):
-        return await super()._search(vector, limit, None)
-
-
-@breaks("test_filter_before_limit", "test_search_similar_filters")
-class FiltersAfterTheLimit(MemoryProvider):
-    async def _search(self, vector, limit, where):
-        hits = await super()._search(vector, limit, None)
-        return [one for one in hits if where is None or where.matches(one.metadata)]
-
-
-@breaks("test_search_filters_like_scan")
-class FiltersTwoWays(MemoryProvider):
-    """Search has a filter of its own, which does not know `contains`."""
-
-    async def _search(self, vector, limit, where):
-        if isinstance(where, Compare) and where.op == "contains":
-            where = replace(where, op="=")
-        return await super()._search(vector, limit, where)
-
-
-@breaks("test_search_sees_updates", "test_tasks_store_the_same_records", "test_upsert_replaces")
-class KeepsOldVectors(MemoryProvider):
-    async def _upsert(self, records):
-        known = [one.id for one in records if one.id in self._records]
-        kept = {one: self._records[one].vector for one in known}
-        await super()._upsert(
-            [replace(one, vector=kept.get(one.id, one.vector)) for one in records]
-        )
-
-
-@breaks(
-    "test_filters_see_updates",
-    "test_index_document_replaces",
-    "test_tasks_of_every_kind",
-    "test_upsert_replaces",
-)
-class MergesMetadata(MemoryProvider):
-    async def _upsert(self, records):
-        await super()._upsert(
-            [
-                replace(one, metadata={**self._records[one.id].metadata, **one.metadata})
-                if one.id in self._records
-                else one
-                for one in records
-            ]
-        )
-
-
-@breaks("test_zero_is_a_point")
-class DividesByZero(MemoryProvider):
-    async def _upsert(self, records):
-        if any(not one.vector.any() for one in records):
-            msg = "zero vector"
-            raise ZeroDivisionError(msg)
-        await super()._upsert(records)

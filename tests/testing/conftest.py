@@ -1,0 +1,6 @@
+"""The stores under test are modules: other processes import them by name."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
