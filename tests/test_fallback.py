@@ -13,6 +13,7 @@ from victor_memory.errors import (
     ProviderError,
     ProviderFallbackWarning,
     ProviderUnavailableError,
+    StoreMismatchError,
 )
 from victor_memory.providers.lancedb import LanceDBProvider
 from victor_memory.providers.memory import MemoryProvider
@@ -126,6 +127,35 @@ async def test_a_store_that_cannot_open_falls_back_while_opening(tmp_path, targe
         stats = await provider.stats()
         assert (stats.provider, stats.fallback.requested) == ("lancedb", "fragile")
         assert provider.traits == LanceDBProvider.traits
+
+
+async def test_a_store_with_files_that_cannot_open_leaves_the_place_to_the_fallback(tmp_path):
+    class Kept(EngineAway):
+        traits = Traits(persistent=True, multi_process=False, full_text=True, exact=True)
+
+    registry, config = make(tmp_path, experimental(Kept))
+    async with registry:
+        with pytest.warns(ProviderFallbackWarning, match="did not answer"):
+            await registry.create(config).index_document("a", "kept in LanceDB")
+    registry, config = make(tmp_path, experimental(Kept))
+    async with registry:
+        provider = registry.create(config)
+        with pytest.warns(ProviderFallbackWarning, match="did not answer"):
+            assert await provider.count() == 1
+
+
+async def test_an_engine_that_starts_later_does_not_hide_what_the_fallback_wrote(tmp_path):
+    class Kept(Fragile):
+        traits = Traits(persistent=True, multi_process=False, full_text=True, exact=True)
+
+    registry, config = make(tmp_path, experimental("no_such:X", requires=("no_such",)))
+    async with registry:
+        with pytest.warns(ProviderFallbackWarning):
+            await registry.create(config).index_document("a", "kept in LanceDB")
+    registry, config = make(tmp_path, experimental(Kept))
+    async with registry:
+        with pytest.raises(StoreMismatchError, match="VICTOR_VECTOR_STORE=lancedb"):
+            await registry.create(config).count()
 
 
 async def test_a_bug_is_raised_and_never_taken_for_an_unavailable_engine(tmp_path):

@@ -73,7 +73,7 @@ async def _store(runtime: MemoryRuntime, memory: Memory) -> AsyncIterator[Check]
             provider = runtime.provider(memory, PROBE)
             try:
                 await provider.health_check()
-                place = (await provider.stats()).location or "this process"
+                stats = await provider.stats()
             finally:
                 await provider.drop()
         except VictorMemoryError as exc:
@@ -81,5 +81,8 @@ async def _store(runtime: MemoryRuntime, memory: Memory) -> AsyncIterator[Check]
             return
     for warning in caught:
         yield Check(f"{memory} warning", None, str(warning.message))
-    done = f"write, search and delete work in {provider.title} at {place.removesuffix(PROBE)}"
+    place = (stats.location or "this process").removesuffix(PROBE)
+    done = f"write, search and delete work in {provider.title} at {place}"
     yield Check(f"{memory} round trip", ok=True, detail=done)
+    if note := stats.details.get("note"):
+        yield Check(f"{memory} engine", None, f"{stats.details.get('vector_engine')}: {note}")

@@ -33,6 +33,7 @@ ALONE = replace(JournalProvider.traits, multi_process=False)
     "test_missing_manifest_is_refused",
     "test_newline_in_a_directory",
     "test_next_process_finds_the_data",
+    "test_read_only_data",
     "test_recreate_ends_a_mismatch",
     "test_reopened_data_is_as_it_was",
     "test_reopened_data_is_found",
@@ -51,7 +52,7 @@ class WritesTheLastEntryLater(JournalProvider):
         self.waiting = json.dumps(entry).encode() + b"\n"
 
 
-@breaks("test_killed_writer_loses_nothing", "test_full_disk_loses_nothing")
+@breaks("test_killed_writer_loses_nothing", "test_full_disk_loses_nothing", "test_read_only_data")
 class WritesWhenClosed(JournalProvider):
     traits = ALONE
     waiting = b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from victor_memory.errors import (
     ExperimentalProviderWarning,
     MissingDependencyError,
     ProviderUnavailableError,
+    StoreMismatchError,
 )
 from victor_memory.providers.base import BaseEmbeddingProvider
 
@@ -48,12 +50,14 @@ class ExperimentalProvider(BaseEmbeddingProvider):
     async def _initialize(self) -> None:
         try:
             await self._active.initialize()
-        except (MissingDependencyError, ProviderUnavailableError) as exc:
-            if self._fall_back is None:
+        except StoreMismatchError:
+            # What an earlier fallback wrote is there. It is used again as long as the reason for
+            # that fallback holds; with an engine that starts, where to go is the person's choice.
+            if (reason := await self._reason_not_to_start()) is None:
                 raise
-            self._adopt(self._fall_back(exc))
-            await self._active.initialize()
-            self.fallback = self._active.fallback
+            await self._use_fallback(reason)
+        except (MissingDependencyError, ProviderUnavailableError) as exc:
+            await self._use_fallback(exc)
         else:
             warnings.warn(
                 f"{self.title} is experimental: it may lose data or change without notice. "
@@ -63,6 +67,26 @@ class ExperimentalProvider(BaseEmbeddingProvider):
             )
         self._dimension = self._active.dimension
         self._fingerprint = (await self.embedder.load()).fingerprint
+
+    async def _use_fallback(self, reason: Exception) -> None:
+        if self._fall_back is None:
+            raise reason
+        self._adopt(self._fall_back(reason))
+        await self._active.initialize()
+        self.fallback = self._active.fallback
+
+    async def _reason_not_to_start(self) -> Exception | None:
+        """Return what keeps the engine from starting at all, tried in a place made for that."""
+        with tempfile.TemporaryDirectory() as place:
+            elsewhere = self._active.config.replace(persist_directory=place)
+            trial = type(self._active)(elsewhere, embedder=self.embedder)
+            try:
+                await trial.initialize()
+            except (MissingDependencyError, ProviderUnavailableError) as exc:
+                return exc
+            finally:
+                await trial.close()
+        return None
 
     async def _open(self) -> None:
         """Do nothing: the active provider was opened by `_initialize`."""

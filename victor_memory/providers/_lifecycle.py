@@ -7,7 +7,7 @@ import asyncio
 import errno
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 from weakref import WeakKeyDictionary
@@ -189,10 +189,27 @@ class Lifecycle(abc.ABC):
                     "Choose another directory or collection."
                 )
                 raise StoreMismatchError(msg)
-            found = await self._write_manifest(wanted)
+            await self._create(wanted)
+            return
         found.check(wanted, self._place)
-        self._dimension, self._fingerprint = info.dimension, info.fingerprint
+        self._agree(found)
         await self._open()
+
+    async def _create(self, wanted: Manifest) -> None:
+        """Open a collection that is not there yet; if that fails, leave nothing of it behind."""
+        written = await self._write_manifest(wanted)
+        written.check(wanted, self._place)
+        self._agree(written)
+        try:
+            await self._open()
+        except Exception:
+            # A manifest without data would keep another store, a fallback too, out of the place.
+            if written is wanted:
+                await self._withdraw_manifest()
+            raise
+
+    def _agree(self, manifest: Manifest) -> None:
+        self._dimension, self._fingerprint = manifest.dimension, manifest.embedder
 
     async def recreate(self) -> None:
         """Delete the collection, whatever wrote it, and open an empty one under this configuration.
@@ -272,6 +289,15 @@ class Lifecycle(abc.ABC):
         if not self.traits.persistent:
             return manifest
         return await asyncio.to_thread(write_manifest, self.directory / MANIFEST_NAME, manifest)
+
+    async def _withdraw_manifest(self) -> None:
+        """Remove the manifest if there is nothing beside it."""
+        if not self.traits.persistent:
+            return
+        with suppress(OSError):
+            names = {path.name for path in self.directory.iterdir() if path.name[0] != "."}
+            if names == {MANIFEST_NAME}:
+                (self.directory / MANIFEST_NAME).unlink()
 
     async def _holds_foreign_data(self) -> bool:
         """Whether there is data although there is no manifest."""

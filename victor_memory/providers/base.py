@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from victor_memory.errors import InvalidRequestError, ProviderError
+from victor_memory.errors import InvalidRequestError, ProviderClosedError, ProviderError
 from victor_memory.filters import FilterLike, has_condition, parse_filter
 from victor_memory.filters import where as condition
 from victor_memory.providers import _records
@@ -168,6 +168,9 @@ class BaseEmbeddingProvider(Lifecycle, Documents):
             async for batch in self._scan(
                 tree, with_vectors=with_vectors, batch_size=_records.check_limit(batch_size)
             ):
+                if self.closed:
+                    msg = f"This {self.title} provider was closed during a scan. Scan a new one."
+                    raise ProviderClosedError(msg)
                 yield batch
 
     async def clear_index(self) -> None:
