@@ -23,10 +23,8 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from filelock import FileLock, Timeout
@@ -35,7 +33,11 @@ from pydantic import Field
 from victor_memory._logging import get_logger
 from victor_memory.errors import ProviderUnavailableError
 from victor_memory.providers._proximadb_engine import EngineError, ProximaEngine
-from victor_memory.providers._sqlite_provider import SQLiteBackedOptions, SQLiteBackedProvider
+from victor_memory.providers._sqlite_provider import (
+    FILE,
+    SQLiteBackedOptions,
+    SQLiteBackedProvider,
+)
 from victor_memory.providers._sqlite_records import RecordFile, Scored
 from victor_memory.providers.base import ProviderOptions
 from victor_memory.types import Hit, Record, Traits
@@ -88,12 +90,11 @@ class ProximaDBProvider(SQLiteBackedProvider):
         self._engine = ProximaEngine(self.directory, self.dimension, self.options.engine_timeout)
         self._lock = FileLock(self.directory / ".open.lock", thread_local=False)
         async with AsyncExitStack() as undo:
-            await self._take()
+            await self._claim()
             undo.callback(self._lock.release)
             if not self._path.exists():
                 # What never came into being leaves nothing: the fallback store may have its place.
-                remove = partial(shutil.rmtree, self.directory, ignore_errors=True)
-                undo.push_async_callback(asyncio.to_thread, remove)
+                undo.push_async_callback(asyncio.to_thread, self._remove)
             await super()._open()
             undo.push_async_callback(super()._close)
             undo.push_async_callback(asyncio.to_thread, self._engine.stop)
@@ -101,7 +102,13 @@ class ProximaDBProvider(SQLiteBackedProvider):
                 await self._write(self._ready)
             undo.pop_all()
 
-    async def _take(self) -> None:
+    def _remove(self) -> None:
+        """Delete the files of the records and of the engine."""
+        self._engine.erase()
+        for file in self.directory.glob(f"{FILE}*"):
+            file.unlink()
+
+    async def _claim(self) -> None:
         """Take the directory for this provider alone."""
         deadline = asyncio.get_running_loop().time() + self.options.open_timeout
         while not self._lock.is_locked:
