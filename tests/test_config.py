@@ -1,7 +1,5 @@
 """`EmbeddingConfig`: the host's fields, validated once, equal by every field, silent about secrets."""
 
-from pathlib import Path
-
 import pytest
 from pydantic import BaseModel, ValidationError
 
@@ -20,15 +18,15 @@ def test_defaults():
     assert config.extra_config == {}
 
 
-def test_documented_call(monkeypatch):
-    monkeypatch.setenv("HOME", "/home/someone")
+def test_documented_call(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
     config = EmbeddingConfig(
         vector_store="proximadb",
         persist_directory="~/.victor/embeddings/proximadb",
         embedding_model_type="sentence-transformers",
         embedding_model="all-MiniLM-L6-v2",
     )
-    assert config.persist_directory == Path("/home/someone/.victor/embeddings/proximadb")
+    assert config.persist_directory == tmp_path / ".victor" / "embeddings" / "proximadb"
     assert config.embedding_model_name == "all-MiniLM-L6-v2"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import threading
 import types
 import warnings
@@ -16,14 +15,12 @@ from victor_memory.embedders.catalogue import EmbedderCatalogue
 from victor_memory.errors import (
     ConfigurationError,
     ContractError,
-    DuplicateProviderError,
     MissingDependencyError,
     ProviderFallbackWarning,
-    UnknownProviderError,
 )
 from victor_memory.providers._experimental import ExperimentalProvider
 from victor_memory.providers.base import BaseEmbeddingProvider, ProviderSpec
-from victor_memory.specs import Stability
+from victor_memory.specs import SpecTable, Stability
 from victor_memory.types import FallbackInfo
 
 if TYPE_CHECKING:
@@ -103,7 +100,7 @@ class EmbeddingRegistry:
         self._store_options = store_options
         self._on_open = on_open
         self._on_fallback = on_fallback
-        self._specs: dict[str, ProviderSpec] = {}
+        self._specs = SpecTable(ProviderSpec, "vector store")
         self._providers: dict[str, BaseEmbeddingProvider] = {}
         self._lock = threading.RLock()
         for spec in specs:
@@ -140,16 +137,9 @@ class EmbeddingRegistry:
             ContractError: *spec* is not a `ProviderSpec`, or its class is not a provider.
 
         """
-        if not isinstance(spec, ProviderSpec):
-            msg = f"A store is described by a ProviderSpec, not by {spec!r}."
-            raise ContractError(msg)
-        if isinstance(spec.target, type):
+        if isinstance(spec, ProviderSpec) and isinstance(spec.target, type):
             _check_class(spec.target)
-        with self._lock:
-            if spec.name in self._specs:
-                msg = f"The store {spec.name!r} is registered already. Choose another name."
-                raise DuplicateProviderError(msg)
-            self._specs[spec.name] = spec
+        self._specs.add(spec)
 
     @_on_default
     def register(
@@ -167,8 +157,7 @@ class EmbeddingRegistry:
     @_on_default
     def names(self, /) -> list[str]:
         """Return the names that can be chosen, installed or not, in order of registration."""
-        with self._lock:
-            return list(self._specs)
+        return self._specs.names()
 
     @_on_default
     def spec(self, /, name: str) -> ProviderSpec:
@@ -178,14 +167,7 @@ class EmbeddingRegistry:
             UnknownProviderError: there is no such name; the message has the nearest one.
 
         """
-        with self._lock:
-            known = self._specs.get(name)
-        if known is None:
-            near = difflib.get_close_matches(name.lower(), self.names(), n=1)
-            hint = f"Did you mean {near[0]!r}? " if near else ""
-            msg = f"Unknown vector store {name!r}. {hint}Known: {', '.join(self.names())}."
-            raise UnknownProviderError(msg)
-        return known
+        return self._specs.get(name)
 
     @_on_default
     def available_providers(self, /) -> list[ProviderStatus]:

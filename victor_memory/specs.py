@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import difflib
 import enum
 import importlib
 import importlib.metadata
 import importlib.util
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from victor_memory.errors import ContractError, MissingDependencyError
+from victor_memory.errors import (
+    ContractError,
+    DuplicateProviderError,
+    MissingDependencyError,
+    UnknownProviderError,
+)
 
 PACKAGE: Final = "victor-memory"
 T = TypeVar("T")
+S = TypeVar("S", bound="ComponentSpec[Any]")
 
 
 class Stability(enum.Enum):
@@ -81,6 +89,57 @@ class ComponentSpec(Generic[T]):
             msg = f"{self.label}: {self.target!r} is not a class. Correct `target` in its spec."
             raise ContractError(msg)
         return target
+
+
+class SpecTable(Generic[S]):
+    """Specs by name, in order of registration; a name is never taken twice. Thread-safe."""
+
+    def __init__(self, kind: type[S], noun: str) -> None:
+        """Make a table of *kind*, called *noun* in messages."""
+        self._kind = kind
+        self._noun = noun
+        self._specs: dict[str, S] = {}
+        self._lock = threading.Lock()
+
+    def add(self, spec: S) -> None:
+        """Make *spec* known under its name; nothing is imported.
+
+        Raises:
+            DuplicateProviderError: the name is taken.
+            ContractError: *spec* is of another kind.
+
+        """
+        if not isinstance(spec, self._kind):
+            msg = (
+                f"What describes the {self._noun} must be of type {self._kind.__name__}: {spec!r}."
+            )
+            raise ContractError(msg)
+        with self._lock:
+            if spec.name in self._specs:
+                msg = f"The {self._noun} {spec.name!r} is registered already. Choose another name."
+                raise DuplicateProviderError(msg)
+            self._specs[spec.name] = spec
+
+    def names(self) -> list[str]:
+        """Return the names, in order of registration."""
+        with self._lock:
+            return list(self._specs)
+
+    def get(self, name: str) -> S:
+        """Return the spec of *name*.
+
+        Raises:
+            UnknownProviderError: there is no such name; the message has the nearest one.
+
+        """
+        with self._lock:
+            known = self._specs.get(name)
+        if known is None:
+            near = difflib.get_close_matches(name.lower(), self.names(), n=1)
+            hint = f"Did you mean {near[0]!r}? " if near else ""
+            msg = f"Unknown {self._noun} {name!r}. {hint}Known: {', '.join(self.names())}."
+            raise UnknownProviderError(msg)
+        return known
 
 
 @dataclass(frozen=True, slots=True)

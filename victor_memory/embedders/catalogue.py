@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from victor_memory._logging import get_logger
 from victor_memory.embedders.base import BaseEmbedder, EmbedderSpec
-from victor_memory.errors import ContractError, DuplicateProviderError, UnknownProviderError
-from victor_memory.specs import ComponentSpec
+from victor_memory.errors import ContractError
+from victor_memory.specs import SpecTable
 
 if TYPE_CHECKING:
     from victor_memory.config import EmbeddingConfig
@@ -62,7 +61,7 @@ class EmbedderCatalogue:
 
     def __init__(self, specs: Iterable[EmbedderSpec] = BUILTIN_EMBEDDERS) -> None:
         """Make a catalogue that knows *specs*."""
-        self._specs: dict[str, EmbedderSpec] = {}
+        self._specs = SpecTable(EmbedderSpec, "embedder")
         self._embedders: dict[_Key, BaseEmbedder] = {}
         self._lock = threading.Lock()
         for spec in specs:
@@ -76,19 +75,11 @@ class EmbedderCatalogue:
             ContractError: *spec* is not an `EmbedderSpec`.
 
         """
-        if not isinstance(spec, ComponentSpec):
-            msg = f"An embedder is described by an EmbedderSpec, not by {spec!r}."
-            raise ContractError(msg)
-        with self._lock:
-            if spec.name in self._specs:
-                msg = f"The embedder {spec.name!r} is registered already. Choose another name."
-                raise DuplicateProviderError(msg)
-            self._specs[spec.name] = spec
+        self._specs.add(spec)
 
     def names(self) -> list[str]:
         """Return the names that can be chosen, installed or not, in order of registration."""
-        with self._lock:
-            return list(self._specs)
+        return self._specs.names()
 
     def spec(self, name: str) -> EmbedderSpec:
         """Return what is known about the embedder *name*.
@@ -97,14 +88,7 @@ class EmbedderCatalogue:
             UnknownProviderError: there is no such name; the message has the nearest one.
 
         """
-        with self._lock:
-            known = self._specs.get(name)
-        if known is None:
-            near = difflib.get_close_matches(name.lower(), self.names(), n=1)
-            hint = f"Did you mean {near[0]!r}? " if near else ""
-            msg = f"Unknown embedder {name!r}. {hint}Known: {', '.join(self.names())}."
-            raise UnknownProviderError(msg)
-        return known
+        return self._specs.get(name)
 
     def get(self, config: EmbeddingConfig) -> BaseEmbedder:
         """Return the embedder *config* asks for; it loads its model at its first use.
