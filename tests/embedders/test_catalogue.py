@@ -96,7 +96,7 @@ def test_a_taken_name_is_refused():
 
 
 def test_what_is_not_a_spec_is_refused():
-    with pytest.raises(ContractError, match="must be of type EmbedderSpec"):
+    with pytest.raises(ContractError, match="described by one EmbedderSpec"):
         EmbedderCatalogue().register(Remote)
 
 
