@@ -110,9 +110,7 @@ class SpecTable(Generic[S]):
 
         """
         if not isinstance(spec, self._kind):
-            msg = (
-                f"What describes the {self._noun} must be of type {self._kind.__name__}: {spec!r}."
-            )
+            msg = f"Any {self._noun} is described by one {self._kind.__name__}, not by {spec!r}."
             raise ContractError(msg)
         with self._lock:
             if spec.name in self._specs:
