@@ -249,7 +249,7 @@ class LanceDBProvider(BaseEmbeddingProvider):
         config = IvfSq(distance_type=_DISTANCE[self.metric])
         await self._table.create_index("vector", config=config)
         path = self.directory / "vector_index.json"
-        path.write_text(json.dumps({"rows_at_training": rows}))
+        path.write_text(json.dumps({"rows_at_training": rows}), encoding="utf-8")
         log.info("vector_index_built", provider=self.name, records=rows)
 
     async def _rows_at_training(self) -> int | None:
@@ -257,7 +257,7 @@ class LanceDBProvider(BaseEmbeddingProvider):
         if not await self._indexed("vector"):
             return None
         try:
-            packed = (self.directory / "vector_index.json").read_text()
+            packed = (self.directory / "vector_index.json").read_text(encoding="utf-8")
             return int(json.loads(packed)["rows_at_training"])
         except (OSError, ValueError, KeyError):
             return int(await self._table.count_rows())
