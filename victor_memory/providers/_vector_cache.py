@@ -82,11 +82,16 @@ class VectorCache:
         self._gone[np.searchsorted(self._keys[: self._rows], list(keys))] = True
 
     def _scores(self, vector: Vector) -> Vector:
+        import numpy as np
+
         matrix = self._matrix[: self._rows]
-        if self._metric == "cosine":
-            # The rows have length 1, and the length of the query does not change the order.
-            return matrix @ vector
-        return similarities(matrix, vector, self._metric)
+        if self._metric == "euclidean":
+            return similarities(matrix, vector, self._metric)
+        # Under cosine the rows have length 1, and the query's length leaves the order as it is.
+        # Unlike `matrix @ vector` this takes one thread: on a busy machine several wait for each
+        # other, for many times as long as one takes.
+        scores: Vector = np.einsum("ij,j->i", matrix, vector)
+        return scores
 
     def _load(self, file: RecordFile) -> bool:
         """Read all vectors; return whether there is room for them."""
