@@ -106,6 +106,22 @@ class StoreStats:
 
 
 @dataclass(frozen=True, slots=True)
+class Symbol:
+    """A name that code defines; lines are 1-based and inclusive."""
+
+    name: str
+    kind: str
+    """`function`, `method`, `class`, `struct`, `interface`, `trait`, `enum`, `module`, `type`,
+    `constant`, `variable`, `macro`, `heading` or `key`."""
+    qualified: str
+    """The name with those of what it lies in, outermost first, joined by dots."""
+    signature: str
+    """Its declaration on one line, without the body."""
+    start_line: int
+    end_line: int
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """A piece of a file worth finding on its own: lines are 1-based and inclusive."""
 
@@ -116,6 +132,9 @@ class Chunk:
     text: str
     language: str | None = None
     symbol: str | None = None
+    """The name of what the piece is, or lies in, with the one around it: `Client.get`."""
+    defines: Sequence[Symbol] = ()
+    """What is defined in it, where a syntax tree told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import errno
 import pytest
 
 from victor_memory.codebase import memory as module
+from victor_memory.codebase import search as search_module
 from victor_memory.codebase.memory import CodebaseMemory
 from victor_memory.codebase.records import chunk_id
 from victor_memory.errors import InvalidRequestError, ProviderUnavailableError
@@ -111,7 +112,7 @@ class TestFilters:
     async def test_a_rare_path_is_found_behind_many_better_hits(
         self, root, memory, write, monkeypatch
     ):
-        monkeypatch.setattr(module, "POOL", 5)
+        monkeypatch.setattr(search_module, "POOL", 5)
         write(root, **{f"many/m{number}.py": "token = token\n" * 5 for number in range(60)})
         write(root, **{"rare/r.py": "other = 1\n# mentions a token, once, among much else\n" * 3})
         answer = await memory.search("token", limit=1, path="*/r.py")

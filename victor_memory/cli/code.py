@@ -13,7 +13,8 @@ from victor_memory.runtime import open_runtime
 
 if TYPE_CHECKING:
     from victor_memory.codebase.indexer import IndexProgress, IndexReport
-    from victor_memory.codebase.memory import CodebaseMemory, CodeHit
+    from victor_memory.codebase.memory import CodebaseMemory
+    from victor_memory.codebase.search import CodeHit
 
 Path = Annotated[str, typer.Argument(help="Directory of the code.", show_default=True)]
 
