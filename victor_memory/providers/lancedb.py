@@ -24,17 +24,14 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-import lancedb
 import pyarrow as pa
 from filelock import FileLock, Timeout
-from lancedb.expr import col
-from lancedb.index import FTS, IvfSq
-from lancedb.query import MatchQuery
 from pydantic import Field
 
 from victor_memory._logging import get_logger
 from victor_memory.errors import CorruptStoreError, StoreMismatchError
 from victor_memory.providers._group_commit import GroupCommit
+from victor_memory.providers._lance_client import FTS, IvfSq, MatchQuery, col, lancedb
 from victor_memory.providers._lance_filters import FACETS, facets, to_sql
 from victor_memory.providers._scores import from_distance
 from victor_memory.providers.base import BaseEmbeddingProvider, ProviderOptions
