@@ -79,6 +79,9 @@ class JournalProvider(MemoryProvider):
     async def _clear(self):
         await self.write({"clear": True})
 
+    async def _generation(self):
+        return str(self.path.stat().st_size)
+
     async def _close(self):
         await super()._clear()
 

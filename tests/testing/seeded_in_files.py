@@ -307,3 +307,9 @@ class WritesOverOthers(JournalProvider):
     async def write(self, entry):
         self.append(json.dumps(entry).encode() + b"\n")
         await self.catch_up()
+
+
+@breaks("test_generation_tells_of_other_writers")
+class TellsOfItsOwnWritesOnly(JournalProvider):
+    async def _generation(self):
+        return str(self.position)

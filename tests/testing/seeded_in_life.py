@@ -128,3 +128,19 @@ class BreaksReaders(MemoryProvider):
         hits = await super()._search(vector, limit, where)
         await asyncio.sleep(0)
         return [Hit(one.id, self._records[one.id].text, one.score, one.metadata) for one in hits]
+
+
+@breaks("test_generation_changes_with_writes")
+class SaysNothingOfDeletes(MemoryProvider):
+    async def _delete(self, ids):
+        before = self._changes
+        deleted = await super()._delete(ids)
+        self._changes = before
+        return deleted
+
+
+@breaks("test_generation_stays_without_writes")
+class SpeaksOfChangeWhenRead(MemoryProvider):
+    async def _search(self, vector, limit, where):
+        self._changes += 1
+        return await super()._search(vector, limit, where)

@@ -125,6 +125,9 @@ class ExperimentalProvider(BaseEmbeddingProvider):
     async def _clear(self) -> None:
         await self._active._clear()
 
+    async def _generation(self) -> str | None:
+        return await self._active._generation()
+
     async def _compact(self) -> None:
         await self._active._compact()
 

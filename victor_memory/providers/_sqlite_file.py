@@ -143,6 +143,10 @@ class SQLiteFile:
             if self._connection.in_transaction:
                 self._connection.execute("COMMIT")
 
+    def data_version(self) -> str:
+        """Return what changes with every commit of another connection, here or elsewhere."""
+        return str(self._one("PRAGMA data_version"))
+
     # -- housekeeping -----------------------------------------------------------------------------
 
     def give_back(self) -> None:

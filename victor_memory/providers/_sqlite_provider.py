@@ -150,6 +150,10 @@ class SQLiteBackedProvider(BaseEmbeddingProvider):
     async def _get(self, ids: list[str], *, with_vectors: bool) -> list[Record]:
         return await self._read(lambda: self._reading.get(ids, with_vectors=with_vectors))
 
+    async def _generation(self) -> str | None:
+        # Of the connection that only reads: it changes with every other connection's commits.
+        return await self._read(self._reading.data_version)
+
     async def _count(self, where: Filter | None) -> int:
         return await self._read(lambda: self._reading.count(where))
 

@@ -183,6 +183,15 @@ class BaseEmbeddingProvider(Lifecycle, Documents):
         async with self._operation("compact"):
             await self._compact()
 
+    async def generation(self) -> str | None:
+        """Return a value that changes with every write to the collection, whoever writes.
+
+        It is cheap, and comparable only with what this object returned before: while it is the
+        same, nothing was written. `None` if the store cannot tell.
+        """
+        async with self._operation("generation"):
+            return await self._generation()
+
     async def stats(self) -> StoreStats:
         """Return what is in the collection and what it costs."""
         async with self._operation("stats"):
@@ -278,6 +287,10 @@ class BaseEmbeddingProvider(Lifecycle, Documents):
             Hit(key, texts[key].text, score, texts[key].metadata)
             for key, score in index.search(terms, limit, accept)
         ]
+
+    async def _generation(self) -> str | None:
+        """Return what `generation` promises; here, that the store cannot tell."""
+        return None
 
     async def _compact(self) -> None:
         """Do nothing: most stores keep house by themselves."""

@@ -259,6 +259,9 @@ class LanceDBProvider(BaseEmbeddingProvider):
         except (OSError, ValueError, KeyError):
             return int(await self._table.count_rows())
 
+    async def _generation(self) -> str | None:
+        return str(await self._table.version())
+
     async def _details(self) -> Mapping[str, Any]:
         indexes = {one.columns[0]: one for one in await self._table.list_indices()}
         vector = indexes.get("vector")

@@ -29,6 +29,7 @@ class MemoryProvider(BaseEmbeddingProvider):
         self._records: dict[str, Record] = {}
         self._terms = InvertedIndex()
         self._matrix: tuple[list[Record], Vectors] | None = None
+        self._changes = 0
 
     async def _close(self) -> None:
         await self._clear()
@@ -37,7 +38,7 @@ class MemoryProvider(BaseEmbeddingProvider):
         for record in records:
             self._records[record.id] = record
             self._terms.put(record.id, (record.terms or "").split())
-        self._matrix = None
+        self._changed()
 
     async def _search(self, vector: Vector, limit: int, where: Filter | None) -> list[Hit]:
         records, matrix = self._rows()
@@ -72,7 +73,7 @@ class MemoryProvider(BaseEmbeddingProvider):
         existing = [one for one in ids if self._records.pop(one, None)]
         for one in existing:
             self._terms.remove(one)
-        self._matrix = None
+        self._changed()
         return len(existing)
 
     async def _delete_where(self, where: Filter) -> int:
@@ -93,6 +94,13 @@ class MemoryProvider(BaseEmbeddingProvider):
     async def _clear(self) -> None:
         self._records.clear()
         self._terms.clear()
+        self._changed()
+
+    async def _generation(self) -> str | None:
+        return str(self._changes)
+
+    def _changed(self) -> None:
+        self._changes += 1
         self._matrix = None
 
     def _matching(self, where: Filter | None) -> list[Record]:

@@ -27,6 +27,40 @@ async def scanned(provider: BaseEmbeddingProvider) -> list[str]:
 class CollectionPromises(Promises):
     """Everything that is about more than one record."""
 
+    # -- generation -------------------------------------------------------------------------------
+
+    @promise()
+    async def test_generation_changes_with_writes(self, provider: BaseEmbeddingProvider) -> None:
+        """Every write changes what `generation` returns, unless the store cannot tell at all."""
+        seen = [await provider.generation()]
+        await provider.upsert(records(4))
+        seen.append(await provider.generation())
+        await provider.upsert([record("r00001", "another text")])
+        seen.append(await provider.generation())
+        await provider.delete(["r00002"])
+        seen.append(await provider.generation())
+        await provider.delete_where({"n": {">=": 0}})
+        await provider.upsert([record("one more")])
+        seen.append(await provider.generation())
+        await provider.clear_index()
+        seen.append(await provider.generation())
+        if seen[0] is None:
+            assert seen == [None] * len(seen)
+        else:
+            assert None not in seen
+            assert len(set(seen)) == len(seen), seen
+
+    @promise()
+    async def test_generation_stays_without_writes(self, provider: BaseEmbeddingProvider) -> None:
+        """Reading does not change what `generation` returns."""
+        await provider.upsert(records(4))
+        before = await provider.generation()
+        await provider.search(unit("r00001"))
+        await provider.search_text("word")
+        await provider.get(["r00001"])
+        await scanned(provider)
+        assert await provider.generation() == before
+
     # -- delete -----------------------------------------------------------------------------------
 
     @promise()

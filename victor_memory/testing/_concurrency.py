@@ -171,3 +171,14 @@ class ConcurrencyPromises(Promises):
         assert ids(await one.search_text("changed")) == ["a"]
         await asyncio.gather(one.upsert(records(20)), two.upsert(records(20)))
         assert [await one.count(), await two.count()] == [21, 21]
+
+    @promise("multi_process")
+    async def test_generation_tells_of_other_writers(self, harness: Harness) -> None:
+        """What another provider writes changes the generation that this one returns."""
+        one, other = harness.make(), harness.make()
+        await one.upsert([record("a")])
+        before = await one.generation()
+        await other.upsert([record("b")])
+        changed = await one.generation()
+        await other.delete(["b"])
+        assert before is None or len({before, changed, await one.generation()}) == 3
