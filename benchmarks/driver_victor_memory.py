@@ -72,6 +72,7 @@ def open_searcher(
     memory = CodebaseMemory(store, root)
     refresh = options.get("refresh", "0") == "1"
     runner.run(memory.index() if options.get("store") == "memory" else store.initialize())
+    runner.run(memory.warm())
     runner.run(memory.search("warm up", refresh=refresh))
 
     def search(query: str, limit: int) -> list[dict[str, Any]]:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from victor_memory.config import EmbeddingConfig
-    from victor_memory.conversation.redaction import Redaction
     from victor_memory.embedders.base import BaseEmbedder, EmbedderSpec
     from victor_memory.hookspecs import hookimpl
     from victor_memory.providers.base import BaseEmbeddingProvider, ProviderOptions, ProviderSpec
+    from victor_memory.redaction import Redaction
     from victor_memory.registry import EmbeddingRegistry, register_provider
     from victor_memory.runtime import MemoryRuntime, open_runtime
     from victor_memory.settings import MemorySettings
@@ -59,7 +59,7 @@ _HOMES = {
     "ProviderOptions": "providers.base",
     "ProviderSpec": "providers.base",
     "Record": "types",
-    "Redaction": "conversation.redaction",
+    "Redaction": "redaction",
     "Stability": "specs",
     "ToolSpec": "specs",
     "Traits": "types",

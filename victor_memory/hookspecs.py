@@ -21,9 +21,9 @@ import pluggy
 
 if TYPE_CHECKING:
     from victor_memory.codebase.chunking import Chunker
-    from victor_memory.conversation.redaction import Redactor
     from victor_memory.embedders.base import EmbedderSpec
     from victor_memory.providers.base import ProviderSpec
+    from victor_memory.redaction import Redactor
     from victor_memory.specs import CommandSpec, ToolSpec
 
 PROJECT: Final = "victor_memory"

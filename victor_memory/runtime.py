@@ -6,14 +6,20 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from victor_memory.codebase import vector_cache
+from victor_memory.codebase.history import HistoryMemory
+from victor_memory.codebase.indexer import shared_directory
 from victor_memory.codebase.memory import CodebaseMemory
+from victor_memory.codebase.structure import Structure
+from victor_memory.codebase.vector_cache import VectorCache
 from victor_memory.conversation.memory import ConversationMemory
 from victor_memory.embedders.catalogue import EmbedderCatalogue
 from victor_memory.errors import ConfigurationError
 from victor_memory.plugins import Plugins
 from victor_memory.registry import EmbeddingRegistry
-from victor_memory.scope import directory, identifier, project_scope
+from victor_memory.scope import directory, identifier, index_home, project_scope
 from victor_memory.settings import MEMORIES, Memory, MemorySettings, store_options
+from victor_memory.together import Section, search_together
 
 if TYPE_CHECKING:
     from victor_memory.providers.base import BaseEmbeddingProvider
@@ -101,6 +107,16 @@ class MemoryRuntime:
             redactors=self.plugins.items("victor_memory_register_redactors"),
         )
 
+    @functools.cached_property
+    def history(self) -> HistoryMemory:
+        """Why the code of this project's repository is as it is: its commits."""
+        return HistoryMemory(
+            self.provider("codebase", f"{self.scope.project}-history"),
+            self.scope.root,
+            redactors=self.plugins.items("victor_memory_register_redactors"),
+            max_commits=self.settings.history_commits,
+        )
+
     @property
     def codebase(self) -> CodebaseMemory:
         """The code of this project's working tree."""
@@ -115,12 +131,51 @@ class MemoryRuntime:
         """
         root = directory(path)
         if root not in self._codebases:
+            provider = self.provider("codebase", identifier(root))
+            if shared_directory(provider) is not None:
+                provider = self.provider("codebase", identifier(index_home(root)))
             self._codebases[root] = CodebaseMemory(
-                self.provider("codebase", identifier(root)),
+                provider,
                 root,
                 chunkers=self.plugins.items("victor_memory_register_chunkers"),
+                vectors=self._vectors,
             )
         return self._codebases[root]
+
+    async def search_all(
+        self,
+        query: str,
+        *,
+        path: str | Path | None = None,
+        limit: int = 5,
+        refresh: bool = True,
+    ) -> tuple[Section, ...]:
+        """Search the code below *path* (by default all), its history, and what was said.
+
+        Each has a section with up to *limit* results of its own; see `victor_memory.together`.
+
+        Raises:
+            InvalidRequestError: there is no such directory, or the query or limit cannot be used.
+
+        """
+        return await search_together(
+            query,
+            code=self.codebase if path is None else self.codebase_at(path),
+            history=self.history,
+            conversation=self.conversation,
+            limit=limit,
+            refresh=refresh,
+        )
+
+    def structure_at(self, path: str | Path) -> Structure:
+        """Return what answers about definitions and calls in the code below *path*.
+
+        Raises:
+            InvalidRequestError: there is no such directory.
+
+        """
+        redactors = self.plugins.items("victor_memory_register_redactors")
+        return Structure(directory(path), redactors=redactors)
 
     def provider(self, memory: Memory, project: str) -> BaseEmbeddingProvider:
         """Return the store that holds the collection *project* of *memory*.
@@ -132,8 +187,21 @@ class MemoryRuntime:
         """
         return self.registries[memory].create(self.settings.config(memory, project))
 
+    @functools.cached_property
+    def _vectors(self) -> VectorCache | None:
+        """The vectors that all indexes share, if any are to be kept."""
+        megabytes = self.settings.vector_cache_mb
+        directory = self.settings.embeddings_dir.expanduser()
+        return VectorCache(directory / vector_cache.NAME, megabytes) if megabytes else None
+
     async def close(self) -> None:
-        """Close both memories' stores and the models."""
+        """Close all memories, their stores and the models; indexing under way is stopped."""
+        for codebase in self._codebases.values():
+            await codebase.close()
+        if "history" in vars(self):  # otherwise closing would open it
+            await self.history.close()
+        if self._vectors is not None:
+            self._vectors.close()
         for registry in self.registries.values():
             await registry.close()
         await self.embedders.close()

@@ -1,4 +1,4 @@
-"""Which project a path belongs to: one memory for all worktrees of a repository."""
+"""Which project and which index a path belongs to: the worktrees of a repository share both."""
 
 from __future__ import annotations
 
@@ -30,6 +30,30 @@ def project_scope(path: str | Path = ".") -> MemoryScope:
     repository = Path(common).resolve()
     home = repository.parent if repository.name == ".git" else repository
     return MemoryScope(project=identifier(home), root=str(Path(top).resolve()))
+
+
+def index_home(root: Path) -> Path:
+    """Return the directory whose index *root* shares: its place in the main working tree.
+
+    Outside linked worktrees that is *root* itself. Git is not asked, because only its files tell
+    what holds whatever the environment says: a linked worktree has a `.git` file, which names a
+    directory in whose `commondir` the repository is named.
+    """
+    for top in (root, *root.parents):
+        pointer = top / ".git"
+        if pointer.is_dir():
+            break
+        if not pointer.is_file():
+            continue
+        try:
+            private = top / pointer.read_text("utf-8", "surrogateescape").partition(": ")[2].strip()
+            common = private / (private / "commondir").read_text("utf-8", "surrogateescape").strip()
+            repository = common.resolve(strict=True)
+        except (OSError, RuntimeError, ValueError):
+            break  # a submodule, or nothing that git would understand
+        home = repository.parent if repository.name == ".git" else repository
+        return home / root.relative_to(top)
+    return root
 
 
 def directory(path: str | Path) -> Path:

@@ -62,6 +62,12 @@ class MemorySettings(BaseSettings):
     )
     embedding_api_key: SecretStr | None = Field(None, description="Key for a remote embedder.")
     embedding_base_url: str | None = Field(None, description="Address of a remote embedder.")
+    vector_cache_mb: int = Field(
+        512, ge=0, description="Megabytes of vectors kept by content for all indexes; 0 keeps none."
+    )
+    history_commits: int = Field(
+        20_000, ge=1, description="Commits of a repository that `history` searches, the newest."
+    )
     memory_strict: bool = Field(
         default=False,
         description="Whether an experimental store that cannot be opened is an error.",

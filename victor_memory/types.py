@@ -133,8 +133,8 @@ class Chunk:
     language: str | None = None
     symbol: str | None = None
     """The name of what the piece is, or lies in, with the one around it: `Client.get`."""
-    defines: Sequence[Symbol] = ()
-    """What is defined in it, where a syntax tree told."""
+    defines: Sequence[Symbol] | None = None
+    """What is defined in it; `None` where no syntax tree told."""
 
 
 @dataclass(frozen=True, slots=True)

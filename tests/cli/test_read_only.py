@@ -62,6 +62,11 @@ def test_what_is_stored_is_found(run, read_only):
     assert found[0]["text"] == "We say hello in English"
 
 
+def test_an_index_that_is_up_to_date_need_not_be_written(run, read_only):
+    assert "0 files indexed, 1 unchanged" in run("index", read_only).stdout
+    assert "brought up to date" not in run("search", "say hello", read_only).stderr
+
+
 def test_a_search_answers_from_an_index_that_cannot_be_brought_up_to_date(run, read_only):
     (read_only / "more.py").write_text("def more():\n    pass\n", encoding="utf-8")
     done = run("search", "say hello", read_only, "--json")
@@ -77,6 +82,6 @@ def test_what_cannot_be_written_is_said_with_the_next_step(run, read_only, chang
     else:
         done = run("remember", "something new", "--project", read_only, code=1)
     (line,) = done.stderr.strip().splitlines()
-    assert line.startswith("error: LanceDB: upsert failed")
+    assert line.startswith("error: The index in" if changed else "error: LanceDB: upsert failed")
     assert "change its permissions or set VICTOR_EMBEDDINGS_DIR" in line
     assert done.stdout == ""

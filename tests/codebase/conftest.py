@@ -2,11 +2,14 @@
 
 import os
 import subprocess
+import threading
+import time
 
 import pytest
 
 from victor_memory.config import EmbeddingConfig
 from victor_memory.embedders.hashing import HashingEmbedder
+from victor_memory.providers.lancedb import LanceDBProvider
 from victor_memory.providers.memory import MemoryProvider
 
 CONFIG = EmbeddingConfig(vector_store="memory", embedding_model_type="hashing")
@@ -47,6 +50,25 @@ def new_provider():
         return MemoryProvider(CONFIG, embedder=CountingEmbedder())
 
     return build
+
+
+@pytest.fixture
+async def new_lance(tmp_path):
+    """Open one collection several times, as several processes would."""
+    opened = []
+
+    def build():
+        config = EmbeddingConfig(
+            vector_store="lancedb",
+            persist_directory=str(tmp_path / "stored"),
+            embedding_model_type="hashing",
+        )
+        opened.append(LanceDBProvider(config, embedder=CountingEmbedder()))
+        return opened[-1]
+
+    yield build
+    for one in opened:
+        await one.close()
 
 
 @pytest.fixture
@@ -96,3 +118,45 @@ def contents():
         return found
 
     return read
+
+
+class SlowEmbedder(CountingEmbedder):
+    """A model that takes *seconds* for each text, and stops where it is told to."""
+
+    def __init__(self, seconds=0.0):
+        super().__init__()
+        self.seconds = seconds
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def _encode(self, texts, purpose):
+        if purpose == "document":
+            self.gate.wait()
+            time.sleep(self.seconds * len(texts))
+        return super()._encode(texts, purpose)
+
+
+@pytest.fixture
+def slow():
+    embedder = SlowEmbedder()
+    yield embedder
+    embedder.gate.set()
+
+
+@pytest.fixture
+async def lance(tmp_path):
+    """Open LanceDB collections in one directory, as several processes would."""
+    opened = []
+
+    def build(embedder=None, collection="code"):
+        config = EmbeddingConfig(
+            persist_directory=tmp_path / "embeddings",
+            embedding_model_type="hashing",
+            extra_config={"collection": collection},
+        )
+        opened.append(LanceDBProvider(config, embedder=embedder or CountingEmbedder()))
+        return opened[-1]
+
+    yield build
+    for one in opened:
+        await one.close()

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from victor_memory.codebase.chunking import (
     MAX_CHARACTERS,
-    TARGET_CHARACTERS,
     Chunker,
     LineChunker,
     cut,
@@ -17,6 +16,7 @@ from victor_memory.codebase.languages import (
     check_language,
     language_of,
 )
+from victor_memory.codebase.windows import TARGET_CHARACTERS
 from victor_memory.errors import InvalidRequestError
 from victor_memory.types import Chunk
 

@@ -5,10 +5,9 @@ from contextlib import suppress
 
 import pytest
 
-from victor_memory.codebase import indexer
+from victor_memory.codebase import indexer, pipeline
 from victor_memory.codebase.exclusions import Reason
 from victor_memory.codebase.memory import CodebaseMemory
-from victor_memory.codebase.records import chunk_id
 from victor_memory.errors import EmbeddingError, InvalidRequestError
 from victor_memory.types import Chunk, Record
 
@@ -18,6 +17,10 @@ def source(name, functions=6):
         f"def {name}_{number}(value):\n" + f"    value = {name} + {number}\n" * 30
         for number in range(functions)
     )
+
+
+async def rows(provider, path):
+    return [one async for batch in provider.scan({"file_path": path}) for one in batch]
 
 
 def long_ago(root):
@@ -70,15 +73,19 @@ class TestRun:
 
     async def test_a_record_says_where_it_is_from(self, root, provider):
         await CodebaseMemory(provider, root).index()
-        (record,) = await provider.get([chunk_id("pkg/m0.py", 1)])
+        (record,) = [
+            one for one in await rows(provider, "pkg/m0.py") if one.metadata["chunk_index"] == 1
+        ]
         metadata = record.metadata
         lines = (root / "pkg/m0.py").read_text().splitlines()
         first, last = metadata["line_number"], metadata["end_line"]
         assert record.text == "\n".join(lines[first - 1 : last]).rstrip()
-        assert set(metadata) == {
+        assert set(metadata) >= {
             "kind", "file_path", "file_hash", "chunk_index", "chunk_count",
-            "line_number", "end_line", "language", "symbol_name",
+            "line_number", "end_line", "language", "symbol_name", "defines", "kinds",
         }  # fmt: skip
+        assert metadata["symbol_name"] in metadata["defines"]
+        assert metadata["kinds"] == ["function"]
         assert metadata["kind"] == "code"
         assert metadata["file_path"] == "pkg/m0.py"
         assert metadata["chunk_index"] == 1
@@ -295,8 +302,8 @@ class TestChunkers:
 
 @pytest.fixture
 def small_writes(monkeypatch):
-    monkeypatch.setattr(indexer, "CHUNKS_PER_WRITE", 4)
-    monkeypatch.setattr(indexer, "TEXTS_PER_EMBEDDING", 3)
+    monkeypatch.setattr(pipeline, "CHUNKS_PER_WRITE", 4)
+    monkeypatch.setattr(pipeline, "TEXTS_PER_EMBEDDING", 3)
     monkeypatch.setattr(indexer, "FILES_PER_LOOK", 3)
 
 
@@ -366,7 +373,8 @@ class TestInterrupted:
         self, root, provider, contents, fresh
     ):
         await CodebaseMemory(provider, root).index()
-        await provider.delete([chunk_id("pkg/m0.py", 1), chunk_id("pkg/m5.py", 0)])
+        lost = [(await rows(provider, name))[0].id for name in ("pkg/m0.py", "pkg/m5.py")]
+        await provider.delete(lost)
         report = await CodebaseMemory(provider, root).index()
         assert report.files_indexed == 2
         assert await contents(provider) == await fresh()
@@ -375,7 +383,7 @@ class TestInterrupted:
         self, root, provider, embedder, contents, fresh, monkeypatch
     ):
         own = type(provider)._upsert
-        begun, second = [], asyncio.Event()
+        begun, second = [], asyncio.Event()  # what is written, and the second write
 
         async def slow(self, records):
             if begun:
@@ -397,7 +405,7 @@ class TestInterrupted:
         assert asyncio.all_tasks() == {asyncio.current_task()}
         assert set(await contents(provider)) == set(begun)
         kept = await provider.count()
-        assert kept < len(embedder.documents)
+        assert kept == len(embedder.documents)
         embedder.documents.clear()
         await memory.index()
         assert len(embedder.documents) == await provider.count() - kept
@@ -486,3 +494,30 @@ class TestReadingLittle:
         read.clear()
         await memory.index()
         assert len(read) == 8
+
+
+class TestHousekeeping:
+    async def test_a_thousand_edits_leave_few_versions_and_little_on_disk(
+        self, tmp_path, lance, write
+    ):
+        root = tmp_path / "root"
+        root.mkdir()
+        write(root, **{f"m{number}.py": f"def name_{number}(): ...\n" for number in range(10)})
+        provider = lance()
+        # As if more time passed between two edits than versions are kept for readers.
+        provider.options = provider.options.model_copy(update={"retention_seconds": 0.01})
+        memory = CodebaseMemory(provider, root)
+        await memory.index()
+        before = await provider.stats()
+        most = 0
+        for edit in range(1000):
+            write(root, **{f"m{edit % 10}.py": f"def name_{edit}(): ...\n" * 5})
+            report = (await memory._refresher.ensure(None)).report
+            assert (report.files_indexed, report.chunks_written) == (1, 1)
+            if edit % 50 == 0:
+                most = max(most, (await provider.stats()).details["versions"])
+        after = await provider.stats()
+        assert after.records == before.records == 10
+        assert most <= 2 * provider.options.compact_every
+        assert after.disk_bytes < 3_000_000
+        await memory.close()

@@ -1,13 +1,8 @@
-import asyncio
-import errno
-
 import pytest
 
-from victor_memory.codebase import memory as module
 from victor_memory.codebase import search as search_module
 from victor_memory.codebase.memory import CodebaseMemory
-from victor_memory.codebase.records import chunk_id
-from victor_memory.errors import InvalidRequestError, ProviderUnavailableError
+from victor_memory.errors import InvalidRequestError
 
 FILES = {
     "src/auth/token.py": (
@@ -58,7 +53,7 @@ class TestAnswers:
         assert (hit.symbol, hit.language) == ("check_token", "python")
         assert hit.text == FILES["src/auth/token.py"].rstrip()
         assert hit.score > 0
-        added = ("text", "file_name", "directory", "definition", "file")
+        added = ("text", "file_name", "directory", "definition", "symbol", "file")
         assert hit.score == pytest.approx(
             sum(hit.parts[name] for name in added) * hit.parts["place"] * hit.parts["repeat"]
         )
@@ -155,114 +150,6 @@ class TestRequests:
     def test_a_root_that_is_none(self, provider, tmp_path):
         with pytest.raises(InvalidRequestError, match="does not exist"):
             CodebaseMemory(provider, tmp_path / "nowhere")
-
-
-class TestFreshness:
-    async def test_the_first_search_indexes(self, memory):
-        answer = await memory.search("check_token")
-        assert answer.refreshed.files_indexed == len(FILES)
-        assert answer.stale_files == 0
-        assert (await memory.search("check_token")).refreshed is None
-
-    async def test_new_changed_and_deleted_files_are_seen_at_once(self, root, memory, write):
-        await memory.search("token")
-        write(root, **{"src/new.py": "def brand_new(): ...\n"})
-        assert paths(await memory.search("brand_new"))[0] == "src/new.py"
-        write(root, **{"src/new.py": "def renamed(): ...\n"})
-        assert (await memory.search("renamed")).hits[0].text == "def renamed(): ..."
-        (root / "src/new.py").unlink()
-        assert "src/new.py" not in paths(await memory.search("renamed", limit=50))
-
-    async def test_without_refresh_a_search_only_reads(
-        self, root, memory, provider, write, contents
-    ):
-        await memory.index()
-        before = await contents(provider)
-        write(root, **{"src/new.py": "def brand_new(): ...\n"})
-        answer = await memory.search("brand_new", refresh=False)
-        assert "src/new.py" not in paths(answer)
-        assert answer.refreshed is None
-        assert await contents(provider) == before
-
-    async def test_after_a_large_change_the_old_index_answers_and_says_so(
-        self, root, memory, write, monkeypatch
-    ):
-        monkeypatch.setattr(module, "REFRESH_FILES", 3)
-        await memory.index()
-        for number in range(5):
-            write(root, **{f"src/n{number}.py": f"def new_{number}(): ...\n"})
-        answer = await memory.search("check_token")
-        assert paths(answer)[0] == "src/auth/token.py"
-        assert answer.stale_files == 5
-        assert answer.notice.startswith("5 files changed")
-        assert "victor-memory index" in answer.notice
-        await memory.index()
-        answer = await memory.search("new_3")
-        assert (paths(answer)[0], answer.stale_files, answer.notice) == ("src/n3.py", 0, None)
-
-    async def test_a_first_run_that_was_cut_short_is_finished_by_the_search(
-        self, root, memory, provider, write, monkeypatch
-    ):
-        monkeypatch.setattr(module, "REFRESH_FILES", 3)
-        await memory.index()
-        kept = chunk_id("src/geometry.py", 0)
-        async for batch in provider.scan():
-            await provider.delete([one.id for one in batch if one.id != kept])
-        answer = await CodebaseMemory(provider, root).search("check_token")
-        assert answer.refreshed.files_indexed == len(FILES) - 1
-        assert paths(answer)[0] == "src/auth/token.py"
-
-    async def test_a_store_that_cannot_be_written_is_searched_as_it_is(
-        self, root, memory, provider, write, monkeypatch
-    ):
-        await memory.index()
-        write(root, **{"src/new.py": "def brand_new(): ...\n"})
-
-        async def full(self, records):
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        with monkeypatch.context() as patch:
-            patch.setattr(type(provider), "_upsert", full)
-            answer = await memory.search("check_token")
-        assert paths(answer)[0] == "src/auth/token.py"
-        assert answer.stale_files == 1
-        assert "The disk is full" in answer.notice
-        assert paths(await memory.search("brand_new"))[0] == "src/new.py"
-
-    async def test_an_index_that_cannot_be_begun_is_an_error(self, memory, provider, monkeypatch):
-        async def full(self, records):
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        monkeypatch.setattr(type(provider), "_upsert", full)
-        with pytest.raises(ProviderUnavailableError, match="The disk is full"):
-            await memory.search("check_token")
-
-    async def test_what_another_process_wrote_is_noticed(self, root, memory, provider, write):
-        await memory.search("token")
-        original = FILES["src/auth/token.py"]
-        write(root, **{"src/auth/token.py": "def check_token(): 'of another branch'\n"})
-        await CodebaseMemory(provider, root).index()
-        write(root, **{"src/auth/token.py": original})
-        # As far as this object knows, nothing has changed; only the hit itself tells.
-        answer = await memory.search("check_token")
-        assert answer.hits[0].text == original.rstrip()
-
-    async def test_many_searches_at_once_index_once(self, memory, embedder, provider):
-        answers = await asyncio.gather(*(memory.search("check_token") for _ in range(8)))
-        assert {answer.hits[0].path for answer in answers} == {"src/auth/token.py"}
-        assert len(embedder.documents) == await provider.count()
-
-    async def test_nothing_to_index_is_said(self, tmp_path, provider):
-        (tmp_path / "empty").mkdir()
-        answer = await CodebaseMemory(provider, tmp_path / "empty").search("anything")
-        assert answer.hits == ()
-        assert "Nothing below" in answer.notice
-        assert str(tmp_path / "empty") in answer.notice
-
-    def test_one_memory_serves_one_event_loop_after_another(self, root, new_provider):
-        memory = CodebaseMemory(new_provider(), root)
-        for _ in range(2):
-            assert paths(asyncio.run(memory.search("check_token")))[0] == "src/auth/token.py"
 
 
 class TestStatus:

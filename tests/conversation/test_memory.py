@@ -8,10 +8,10 @@ import pytest
 from victor_memory.config import EmbeddingConfig
 from victor_memory.conversation.memory import ConversationMemory
 from victor_memory.conversation.records import Session, Turn
-from victor_memory.conversation.redaction import Redaction
 from victor_memory.embedders.hashing import HashingEmbedder
 from victor_memory.errors import InvalidRequestError, PluginError
 from victor_memory.providers.memory import MemoryProvider
+from victor_memory.redaction import Redaction
 
 CONFIG = EmbeddingConfig(
     vector_store="memory", embedding_model_type="hashing", embedding_model="hashing-256"

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from victor_memory.cli.output import Debug, Json, execute, note, out, print_json
+from victor_memory.cli.output import Debug, Json, execute, note, out, print_json, to_time
 from victor_memory.conversation.records import Memory
-from victor_memory.errors import InvalidRequestError
 from victor_memory.runtime import open_runtime
 
 Project = Annotated[
@@ -78,8 +76,8 @@ def recall(
                 limit=limit,
                 kinds=kind,
                 session=session,
-                since=_time(since),
-                until=_time(until),
+                since=to_time(since),
+                until=to_time(until),
                 min_score=min_score,
             )
         if as_json:
@@ -128,7 +126,7 @@ def forget(
                 ids=ids or None,
                 session=session,
                 kind=kind,
-                before=_time(before),
+                before=to_time(before),
                 query=query,
                 all=everything,
                 dry_run=dry_run,
@@ -147,18 +145,6 @@ def forget(
 
 def _as_dict(memory: Memory) -> dict[str, Any]:
     return {**asdict(memory), "created_at": memory.created_at.isoformat()}
-
-
-def _time(text: str | None) -> datetime | None:
-    """Return an ISO date or time in the local time zone unless it names another."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as exc:
-        msg = f"{text!r} is not a date. Write it as 2026-01-31 or 2026-01-31T12:00:00+00:00."
-        raise InvalidRequestError(msg) from exc
-    return moment.astimezone(UTC)
 
 
 COMMANDS = (remember, recall, forget)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -51,6 +53,23 @@ def print_json(kind: str, values: Mapping[str, Any]) -> None:
 def note(message: str) -> None:
     """Tell the person something that is not a result."""
     err.print(message, style="dim", markup=False)
+
+
+def to_time(text: str | None) -> datetime | None:
+    """Return an ISO date or time in the local time zone unless it names another.
+
+    Raises:
+        InvalidRequestError: *text* is no date.
+
+    """
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as exc:
+        msg = f"{text!r} is not a date. Write it as 2026-01-31 or 2026-01-31T12:00:00+00:00."
+        raise InvalidRequestError(msg) from exc
+    return moment.astimezone(UTC)
 
 
 def execute(body: Coroutine[Any, Any, None], *, as_json: bool, debug: bool) -> None:
@@ -101,6 +120,17 @@ def _show_warning(
     if issubclass(category, VictorMemoryWarning):
         err.print("warning: ", style="yellow", end="")
         err.print(" ".join(str(message).split()), markup=False)
+
+
+def stop_signal() -> asyncio.Event:
+    """Return an event that Ctrl-C, or the system, sets instead of ending the program at once."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for one in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(one, stop.set)
+        except NotImplementedError:  # Windows
+            signal.signal(one, lambda *_: loop.call_soon_threadsafe(stop.set))
+    return stop
 
 
 def progress_bar() -> Progress:

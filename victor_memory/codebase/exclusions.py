@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
 import stat
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import translate
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -96,6 +98,7 @@ _BINARY: Final = _globs("""
 _PROSE: Final = _names("adoc htm html ipynb markdown md mdx org rst tex txt")
 
 
+@lru_cache(maxsize=65_536)
 def refused_name(path: str) -> Reason | None:
     """Return why the file *path* is left out for its name alone, or `None`."""
     *directories, name = path.split("/")
@@ -115,7 +118,7 @@ def is_vendored(directory: Path, *, tracked: bool, top: bool) -> bool:
     The names of build output are ordinary words, so they count only where such output is put: at
     the *top*, or beside a project's manifest. Except for `dist`, whatever git tracks is source.
     """
-    if directory.name in _VENDORED:
+    if directory.name in _VENDORED or os.path.isfile(directory / "pyvenv.cfg"):  # noqa: PTH113 - any error is a no
         return True
     if directory.name not in _OUTPUT or (tracked and directory.name != "dist"):
         return False

@@ -60,6 +60,11 @@ def check_root(root: str | os.PathLike[str]) -> Path:
         raise InvalidRequestError(msg) from exc
 
 
+def repository_of(root: Path) -> Path | None:
+    """Return the top of the git working tree around *root*, if it is in one."""
+    return next((one for one in (root, *root.parents) if (one / ".git").exists()), None)
+
+
 def decode(data: bytes) -> str:
     r"""Return the text of a file with lines that end in \n.
 
@@ -90,6 +95,8 @@ class SourceTree:
         self, root: str | os.PathLike[str], *, max_file_bytes: int = MAX_FILE_BYTES
     ) -> None:
         self.root = check_root(root)
+        self.base = os.path.join(self.root, "")  # noqa: PTH118 - the root, and its slash but once
+        """What a path is appended to: with thousands of them, `Path` costs more than the system."""
         self.max_file_bytes = max_file_bytes
 
     def listing(self) -> Listing:
@@ -100,7 +107,7 @@ class SourceTree:
     def signature(self, path: str) -> Signature | None:
         """Return what identifies this state of the file *path* without reading it."""
         try:
-            found = os.lstat(self.root / path)
+            found = os.lstat(self.base + path)
         except OSError:
             return None
         return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
@@ -142,7 +149,7 @@ class Listing:
 
     def __iter__(self) -> Iterator[str]:
         root = self._tree.root
-        repository = next((one for one in (root, *root.parents) if (one / ".git").exists()), None)
+        repository = repository_of(root)
         if repository is None:
             yield from self._walk(None)
             return
@@ -177,7 +184,7 @@ class Listing:
                 self.omissions.add(path, Reason.NESTED)
                 continue
             try:
-                found = os.lstat(self._tree.root / path)
+                found = os.lstat(self._tree.base + path)
             except (FileNotFoundError, NotADirectoryError):
                 continue  # deleted, and git has not been told yet
             except OSError:
@@ -248,9 +255,6 @@ class Listing:
                     entries = sorted(found, key=lambda entry: entry.name)
             except OSError:
                 self.omissions.add(directory + "/", Reason.UNREADABLE)
-                continue
-            if directory and any(entry.name == "pyvenv.cfg" for entry in entries):
-                self.omissions.add(directory + "/", Reason.VENDORED)
                 continue
             below = []
             for entry in entries:

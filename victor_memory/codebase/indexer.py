@@ -1,32 +1,42 @@
 """The index of a directory, brought up to date by content: only what changed is embedded again.
 
-A run looks at every file, compares contents with what the store holds, and writes the difference:
-new chunks first, then the removal of what they replace. There is no order of kills and concurrent
-runs that a later run does not put right, because nothing but the store says what is stored.
+A run looks at every file, compares contents with what this working tree is known to have indexed,
+and writes the difference. A new version of a file is written beside the old one; then the tree's
+view changes over to it; then the old one is deleted, unless another worktree sees it. There is no
+order of kills and concurrent runs that a later run does not put right.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
 
 from victor_memory._logging import get_logger
 from victor_memory.codebase.chunking import Chunker, cut
-from victor_memory.codebase.exclusions import Omissions, Reason, refused_content
-from victor_memory.codebase.files import Signature, SourceTree, decode
+from victor_memory.codebase.contents import Contents
+from victor_memory.codebase.exclusions import Reason, refused_content
+from victor_memory.codebase.files import SourceTree, decode
+from victor_memory.codebase.pending import PendingChunks
+from victor_memory.codebase.pipeline import Pipeline, Ready, Tally
+from victor_memory.codebase.progress import IndexProgress, IndexReport, Plan, Progress
 from victor_memory.codebase.records import (
+    CutFile,
     StoredFiles,
-    embedding_text,
+    Version,
     file_hash,
     recipe,
-    records,
+    terms,
 )
+from victor_memory.codebase.vector_cache import Embedding, VectorCache
+from victor_memory.codebase.views import View, Views
+from victor_memory.errors import ProviderUnavailableError
 from victor_memory.filters import where
-from victor_memory.types import Chunk, Record
+from victor_memory.types import Record
 
 if TYPE_CHECKING:
     from victor_memory.providers.base import BaseEmbeddingProvider
@@ -34,99 +44,29 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 FILES_PER_LOOK: Final = 256
 """Files examined between two chances to stop, and two signs of progress."""
-CHUNKS_PER_WRITE: Final = 2048
-"""Whole files are gathered up to about this many chunks; this bounds memory, with the file size."""
-TEXTS_PER_EMBEDDING: Final = 512
 IDS_PER_DELETE: Final = 5000
 PATHS_PER_QUERY: Final = 32
 """Files that are looked up in the store by name; for more of them the whole store is read."""
-SETTLED_NANOSECONDS: Final = 2_000_000_000
-"""A file changed less long ago than this may change again without its times showing it."""
-
-T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class IndexProgress:
-    """How far a run is. `files_total` is `None` while the files are still being looked for."""
+class IndexListener(Protocol):
+    """Is told what this process changes in the store, in the event loop, after it was done."""
 
-    phase: Literal["scan", "index", "compact"]
-    files_done: int
-    files_total: int | None
-    chunks_written: int = 0
+    def written(self, path: str, digest: str, records: Sequence[Record]) -> None:
+        """Take note of one whole version; the records have vectors and terms."""
 
+    def removed(self, path: str, digest: str) -> None:
+        """Take note that nothing of a version is stored any more."""
 
-Progress: TypeAlias = Callable[[IndexProgress], None]
-
-
-@dataclass(frozen=True, slots=True)
-class IndexReport:
-    """What a run did."""
-
-    files_indexed: int = 0
-    """New and changed files, written whole."""
-    files_unchanged: int = 0
-    files_removed: int = 0
-    """Files that are gone or left out now, and were in the index."""
-    chunks_written: int = 0
-    chunks_embedded: int = 0
-    seconds: float = 0.0
-    source: str = "walk"
-    """Who listed the files: `git`, or a `walk` of the directory."""
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    """How many files, or whole directories, were left out for each reason."""
-    left_out_examples: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    """What a person should know: no git, a chunker that failed."""
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything was written."""
-        return bool(self.files_indexed or self.files_removed)
-
-
-@dataclass(slots=True)
-class Plan:
-    """What separates the index from the files."""
-
-    changed: list[str]
-    """Files to write: new ones, and those with another content than is stored."""
-    removed: list[str]
-    new: int
-    """How many of the changed files the store holds nothing of."""
-    unchanged: int
-    strays: list[str]
-    stored: int
-    """Files the store holds anything of."""
-    source: str
-    omissions: Omissions
-    notes: list[str]
-
-    @property
-    def pending(self) -> int:
-        """How many files the index is behind."""
-        return len(self.changed) + len(self.removed)
-
-    @property
-    def clean(self) -> bool:
-        """Whether there is nothing to do."""
-        return not (self.changed or self.removed or self.strays)
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Some whole files, cut."""
-
-    files: list[tuple[str, str, list[Chunk]]] = field(default_factory=list)
-    """Path, digest and chunks of each."""
-    seen: int = 0
-    """Files looked at for it, including those that turned out to have gone."""
-    chunks: int = 0
-    problems: list[str] = field(default_factory=list)
+    def reset(self) -> None:
+        """Take note that nothing is stored any more."""
 
 
 class Indexer:
-    """Keeps what *provider* holds of the directory behind *tree* up to date."""
+    """Keeps what *provider* holds of the directory behind *tree* up to date.
+
+    Who calls `run`, `apply` or `clear` must hold the lock of the collection.
+    """
 
     def __init__(
         self,
@@ -134,36 +74,83 @@ class Indexer:
         tree: SourceTree,
         *,
         chunkers: Sequence[Chunker] = (),
+        vectors: VectorCache | None = None,
     ) -> None:
         self.provider = provider
         self.tree = tree
+        self.pending = PendingChunks()
+        """What is cut and not stored yet, while a run is under way."""
+        self.listeners: list[IndexListener] = []
+        self._views = Views(shared_directory(provider), tree.root)
+        self._vectors = vectors
         self._chunkers = tuple(chunkers)
         self._recipe = recipe(self._chunkers)
         self._stored: StoredFiles | None = None
-        self._known: dict[str, tuple[Signature, str | Reason]] = {}
-        """What this process found in each file, and the state the file was in then."""
+        self._generation: str | None = None
+        """That of the store when `_stored` was true."""
+        self._contents = Contents(tree, self._recipe)
+
+    @property
+    def view(self) -> View:
+        """The files of this working tree as they are indexed."""
+        return self._views.own
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes can see what this one writes in the view, and it theirs."""
+        return shared_directory(self.provider) is not None
 
     async def run(self, *, rebuild: bool = False, progress: Progress | None = None) -> IndexReport:
-        """Bring the index up to date; with *rebuild*, delete it first.
+        """Bring the index up to date; with *rebuild*, delete it first and embed everything anew.
 
-        Every file is read. The store is compacted afterwards if anything was written.
+        Every file is read, and the store unless nobody has written to it since. It is compacted
+        afterwards if anything was written.
         """
         started = time.perf_counter()
         if rebuild:
-            await self.provider.recreate()
-        self.forget()
-        report = await self.apply(await self.plan(progress=progress), progress)
-        if report.changed:
+            await self.clear()
+        await self._check_stored()
+        self._contents.forget()
+        plan = await self.plan(progress)
+        report = await self.apply(plan, progress, fresh=rebuild)
+        if report.changed or plan.garbage:
             _tell(progress, IndexProgress("compact", report.files_indexed, report.files_indexed))
-            await self.provider.compact()
+            await self.compact()
         return replace(report, seconds=time.perf_counter() - started)
+
+    async def compact(self) -> None:
+        """Let the store do its housekeeping."""
+        await self.provider.compact()
+        self._generation = await self.provider.generation()
+
+    async def clear(self) -> None:
+        """Delete the collection, whatever wrote it, with the views of all working trees."""
+        await asyncio.to_thread(self._views.clear)
+        await self.provider.recreate()
+        for one in self.listeners:
+            one.reset()
 
     def forget(self) -> None:
         """Believe nothing about the store and the files that is not read again."""
         self._stored = None
-        self._known.clear()
+        self._contents.forget()
+
+    async def _check_stored(self) -> None:
+        """Forget what is known of the store if anybody has written to it since."""
+        await self.provider.initialize()
+        now = await self.provider.generation()
+        if now is None or now != self._generation:
+            self._stored = None
 
     # -- looking ----------------------------------------------------------------------------------
+
+    async def sync(self) -> None:
+        """Take note of what other processes wrote for this working tree."""
+        if self.view.stale():
+            news = await asyncio.to_thread(self.view.sync)
+            if self._stored is not None:
+                for path, (digest, count) in news.items():
+                    self._stored.put((path, digest), count)
 
     async def plan(self, progress: Progress | None = None) -> Plan:
         """Return what separates the index from the files, reading no more than it must.
@@ -174,201 +161,219 @@ class Indexer:
         listing = self.tree.listing()
         paths = iter(listing)
         found: dict[str, str] = {}
-        known: dict[str, tuple[Signature, str | Reason]] = {}
-        looked = 0
+        looked: list[str] = []
         while batch := await asyncio.to_thread(lambda: list(islice(paths, FILES_PER_LOOK))):
-            verdicts = await asyncio.to_thread(self._look_at, batch)
+            verdicts = await asyncio.to_thread(self._contents.verdicts, batch)
             for path, verdict in zip(batch, verdicts, strict=True):
                 if isinstance(verdict, Reason):
                     listing.omissions.add(path, verdict)
                 elif verdict is not None:
                     found[path] = verdict
-                if path in self._known:
-                    known[path] = self._known[path]
-            looked += len(batch)
-            _tell(progress, IndexProgress("scan", looked, None))
-        self._known = known
-        trusted = self._stored is not None
+            looked += batch
+            _tell(progress, IndexProgress("scan", len(looked), None))
+        self._contents.keep(looked)
         plan = await self._compare(found)
-        if trusted and not plan.clean:
-            # Another process may have been here since.
-            await self._look_again([*plan.changed, *plan.removed])
-            plan = await self._compare(found)
         plan.source, plan.omissions = listing.source, listing.omissions
         plan.notes = [listing.note] if listing.note else []
         return plan
 
-    def _look_at(self, paths: Sequence[str]) -> list[str | Reason | None]:
-        return [self._verdict(path) for path in paths]
-
-    def _verdict(self, path: str) -> str | Reason | None:
-        """Return the digest of a file, why it is left out, or `None` if it is gone."""
-        signature = self.tree.signature(path)
-        known = self._known.get(path)
-        if known and known[0] == signature:
-            return known[1]
-        now = time.time_ns()
-        data = self.tree.read(path)
-        if not isinstance(data, bytes):
-            return data
-        verdict = refused_content(path, data) or file_hash(data, self._recipe)
-        if signature and max(signature[2:]) < now - SETTLED_NANOSECONDS:
-            self._known[path] = signature, verdict
-        return verdict
-
     async def _compare(self, found: Mapping[str, str]) -> Plan:
+        signature = self._views.signature()
+        await self.sync()
+        trusted = self._stored is not None
         stored = await self.stored()
-        changed = [path for path, digest in found.items() if stored.digest(path) != digest]
+        if not (trusted or self.shared):
+            self._see(stored, found)
+        changed = self._changed(found, stored)
+        if trusted and changed:
+            # Somebody else may have been here since.
+            if not await self._read_again(stored, changed):
+                self._stored = None
+                return await self._compare(found)
+            if not self.shared:
+                self._see(stored, found)
+                changed = self._changed(found, stored)
         return Plan(
+            found=found,
             changed=changed,
-            removed=[path for path in stored if path not in found],
-            new=sum(path not in stored for path in changed),
-            unchanged=len(found) - len(changed),
-            strays=list(stored.strays),
-            stored=len(stored),
-            source="walk",
-            omissions=Omissions(),
-            notes=[],
+            removed=[path for path in self.view if path not in found],
+            garbage=not trusted and await self._has_garbage(stored, found),
+            signature=signature,
         )
 
-    async def _look_again(self, paths: Sequence[str]) -> None:
-        """Read again what the store holds of *paths*, or of everything when they are many."""
-        stored = await self.stored()
+    def outdated(self, plan: Plan) -> bool:
+        """Whether anybody has changed the collection since *plan* was made."""
+        return plan.signature != self._views.signature()
+
+    async def _read_again(self, stored: StoredFiles, paths: Sequence[str]) -> bool:
+        """Read again what the store holds of *paths*, unless they are so many that all is read."""
         if len(paths) > PATHS_PER_QUERY:
-            self._stored = None
-            return
+            return False
         stored.forget(paths)
         async for batch in self.provider.scan(where("file_path", "in", paths)):
             stored.add(batch)
         stored.settle()
+        return True
+
+    def _see(self, stored: StoredFiles, found: Mapping[str, str]) -> None:
+        """Make the view of a collection that is not shared: it is all that is stored completely."""
+        complete = dict(stored.complete())
+        for path, digest in found.items():
+            if (count := stored.count(path, digest)) is not None:
+                complete[path] = digest, count
+        self.view.commit(complete, [path for path in self.view if path not in complete])
+
+    def _changed(self, found: Mapping[str, str], stored: StoredFiles) -> list[str]:
+        view = self.view
+        return [
+            path
+            for path, digest in found.items()
+            if view.digest(path) != digest or stored.count(path, digest) is None
+        ]
 
     async def stored(self) -> StoredFiles:
-        """Return what the store holds of each file."""
+        """Return which versions the store holds."""
         if self._stored is None:
             stored = StoredFiles()
+            self._generation = await self.provider.generation()
             async for batch in self.provider.scan(batch_size=2000):
                 stored.add(batch)
             stored.settle()
             self._stored = stored
         return self._stored
 
-    def disagrees(self, path: str, digest: str) -> bool:
-        """Whether a record of *path* with the content *digest* is not what was last seen stored."""
-        return self._stored is not None and self._stored.digest(path) != digest
-
     # -- writing ----------------------------------------------------------------------------------
 
-    async def apply(self, plan: Plan, progress: Progress | None = None) -> IndexReport:
+    async def apply(
+        self, plan: Plan, progress: Progress | None = None, *, fresh: bool = False
+    ) -> IndexReport:
         """Write what *plan* says is missing, and remove what it says is gone.
 
-        When cancelled, what is embedded already is still written, and nothing else is lost.
+        When cancelled, what is embedded already is still written, and nothing else is lost. With
+        *fresh*, no vector is taken from the cache.
         """
         started = time.perf_counter()
-        indexed, chunks, notes = await self._write(plan, progress)
-        # Last, so that a file that moved is found under one of its names at any time.
-        stored = await self.stored()
-        await self._delete(
-            [*plan.strays, *(one for path in plan.removed for one in stored.ids(path))]
-        )
-        for path in plan.removed:
-            stored.drop(path)
-        stored.strays.clear()
-        report = IndexReport(
-            files_indexed=indexed,
-            files_unchanged=plan.unchanged,
-            files_removed=len(plan.removed),
-            chunks_written=chunks,
-            chunks_embedded=chunks,
-            seconds=time.perf_counter() - started,
-            source=plan.source,
-            left_out=dict(plan.omissions.counts),
-            left_out_examples={key: tuple(some) for key, some in plan.omissions.examples.items()},
-            notes=(*plan.notes, *notes),
-        )
-        log.info("codebase_indexed", files=indexed, records=chunks, count=report.files_removed)
-        return report
-
-    async def _write(self, plan: Plan, progress: Progress | None) -> tuple[int, int, list[str]]:
-        """Cut, embed and store the changed files, three batches at once, one in each stage."""
-        batches = self._cut_all(plan.changed)
-        files = chunks = seen = 0
-        problems: dict[str, None] = {}
-        reading = _in_thread(next, batches, None)
-        writing: asyncio.Task[None] | None = None
-        _tell(progress, IndexProgress("index", 0, len(plan.changed)))
         try:
-            while (batch := await asyncio.shield(reading)) is not None:
-                reading = _in_thread(next, batches, None)
-                found = await self._embed(batch)
-                if writing is not None:
-                    await asyncio.shield(writing)
-                writing = asyncio.create_task(self._store(batch, found))
-                files, chunks = files + len(batch.files), chunks + batch.chunks
-                seen += batch.seen
-                problems.update(dict.fromkeys(batch.problems))
-                _tell(progress, IndexProgress("index", seen, len(plan.changed), chunks))
-            if writing is not None:
-                await asyncio.shield(writing)
+            report = await self._apply(plan, progress, fresh=fresh)
+        except BaseException:
+            self._stored = None
+            raise
         finally:
-            # A thread cannot be interrupted, and a write should not be: wait for both.
-            await asyncio.gather(reading, *([writing] if writing else []), return_exceptions=True)
-        return files, chunks, list(problems)
+            self.pending.clear()
+        self._generation = await self.provider.generation()
+        log.info(
+            "codebase_indexed",
+            files=report.files_indexed,
+            records=report.chunks_written,
+            count=report.files_removed,
+        )
+        return replace(report, seconds=time.perf_counter() - started)
 
-    def _cut_all(self, paths: Sequence[str]) -> Iterator[_Batch]:
-        batch = _Batch()
-        for path in paths:
-            batch.seen += 1
-            data = self.tree.read(path)
-            if isinstance(data, bytes) and not refused_content(path, data):
-                chunks, problems = cut(path, decode(data), self._chunkers)
-                # A file of blanks keeps one chunk, so that the store knows the file.
-                kept = [one for one in chunks if one.text.strip()] or chunks[:1]
-                batch.files.append((path, file_hash(data, self._recipe), kept))
-                batch.chunks += len(kept)
-                batch.problems += problems
-            if batch.chunks >= CHUNKS_PER_WRITE:
-                yield batch
-                batch = _Batch()
-        if batch.seen:
-            yield batch
-
-    async def _embed(self, batch: _Batch) -> list[Record]:
-        import numpy as np
-
-        texts = [embedding_text(one) for _, _, chunks in batch.files for one in chunks]
-        parts = [
-            await self.provider.embedder.embed(texts[start : start + TEXTS_PER_EMBEDDING])
-            for start in range(0, len(texts), TEXTS_PER_EMBEDDING)
-        ]
-        vectors = np.concatenate(parts) if parts else np.empty((0, 0), dtype=np.float32)
-
-        def build() -> list[Record]:
-            found: list[Record] = []
-            for _, digest, chunks in batch.files:
-                own = vectors[len(found) : len(found) + len(chunks)]
-                found.extend(records(chunks, digest, own))
-            return found
-
-        return await asyncio.to_thread(build)
-
-    async def _store(self, batch: _Batch, found: list[Record]) -> None:
+    async def _apply(self, plan: Plan, progress: Progress | None, *, fresh: bool) -> IndexReport:
         stored = await self.stored()
-        await self.provider.upsert(found)
-        # Only now: until here, a reader found the old content's last chunks rather than nothing.
-        replaced = [
-            one for path, _, chunks in batch.files for one in stored.ids(path, beyond=len(chunks))
-        ]
-        await self._delete(replaced)
-        for path, digest, chunks in batch.files:
-            stored.put(path, digest, len(chunks))
+        embedding = Embedding(self.provider.embedder, self._vectors)
+        adopted = {
+            path: (plan.found[path], count)
+            for path in plan.changed
+            if (count := stored.count(path, plan.found[path])) is not None
+        }
+        await self._commit(adopted)
+        missing = [path for path in plan.changed if path not in adopted]
 
-    async def _delete(self, ids: Sequence[str]) -> None:
+        def tell(tally: Tally) -> None:
+            done = len(adopted) + tally.seen
+            _tell(progress, IndexProgress("index", done, len(plan.changed), tally.chunks))
+
+        if missing:
+            tell(Tally())
+        pipeline = Pipeline(self._cut, embedding, self._store, self.pending, fresh=fresh)
+        tally = await pipeline.run(missing, tell) if missing else Tally()
+        # Last, so that a file that moved is found under one of its names at any time.
+        await self._commit({}, plan.removed)
+        await self._sweep([*plan.changed, *plan.removed], everything=plan.garbage)
+        return replace(
+            plan.report(),
+            files_indexed=len(adopted) + tally.files,
+            files_removed=len(plan.removed),
+            chunks_written=tally.chunks,
+            chunks_embedded=embedding.embedded,
+            chunks_cached=embedding.cached,
+            notes=(*plan.notes, *tally.problems),
+        )
+
+    def _cut(self, path: str) -> tuple[CutFile | None, Sequence[str]]:
+        data = self.tree.read(path)
+        if not isinstance(data, bytes) or refused_content(path, data):
+            return None, ()
+        chunks, problems = cut(path, decode(data), self._chunkers)
+        # A file of blanks keeps one chunk, so that the store knows the file.
+        kept = [one for one in chunks if one.text.strip()] or chunks[:1]
+        digest = file_hash(data, self._recipe)
+        return CutFile(path, digest, kept, [terms(one) for one in kept]), problems
+
+    async def _store(self, ready: list[Ready]) -> None:
+        stored = await self.stored()
+        await self.provider.upsert([one for _, made in ready for one in made])
+        for file, made in ready:
+            stored.put((file.path, file.digest), len(made))
+        # Only now: until here, a reader found the old content rather than nothing.
+        await self._commit({file.path: (file.digest, len(made)) for file, made in ready})
+        for listener in self.listeners:
+            for file, made in ready:
+                listener.written(file.path, file.digest, made)
+
+    async def _commit(self, put: Mapping[str, tuple[str, int]], drop: Sequence[str] = ()) -> None:
+        try:
+            await asyncio.to_thread(self.view.sync)
+            await asyncio.to_thread(self.view.commit, put, drop)
+        except OSError as exc:
+            msg = (
+                f"The list of indexed files in {self.provider.directory} cannot be written: {exc}. "
+                "Free some space, change the permissions, or set VICTOR_EMBEDDINGS_DIR."
+            )
+            raise ProviderUnavailableError(msg) from exc
+
+    # -- removing ---------------------------------------------------------------------------------
+
+    async def _has_garbage(self, stored: StoredFiles, found: Mapping[str, str]) -> bool:
+        """Whether anything is stored that no tree sees, nor will once *found* is indexed."""
+        unseen = self._unseen(stored.versions(), await asyncio.to_thread(self._views.elsewhere))
+        return bool(stored.strays) or any(found.get(path) != digest for path, digest in unseen)
+
+    def _unseen(self, versions: Iterable[Version], elsewhere: set[Version]) -> Iterator[Version]:
+        for version in versions:
+            if version not in elsewhere and self.view.digest(version[0]) != version[1]:
+                yield version
+
+    async def _sweep(self, paths: Iterable[str], *, everything: bool) -> None:
+        """Delete the versions of *paths*, or of all files, that no working tree sees."""
+        stored = await self.stored()
+        if everything:
+            await asyncio.to_thread(self._views.drop_the_gone)
+            candidates = stored.versions()
+        else:
+            candidates = ((path, digest) for path in paths for digest in stored.of(path))
+        elsewhere = await asyncio.to_thread(self._views.elsewhere)
+        gone = list(self._unseen(candidates, elsewhere))
+        ids = [one for version in gone for one in stored.ids(version)]
+        if everything:
+            ids += stored.strays
+        if ids:
+            self.view.touch()
         for start in range(0, len(ids), IDS_PER_DELETE):
             await self.provider.delete(ids[start : start + IDS_PER_DELETE])
+        for version in gone:
+            stored.drop(version)
+            for one in self.listeners:
+                one.removed(*version)
+        if everything:
+            stored.strays.clear()
 
 
-def _in_thread(function: Callable[..., T], *arguments: Any) -> asyncio.Task[T]:
-    return asyncio.create_task(asyncio.to_thread(function, *arguments))
+def shared_directory(provider: BaseEmbeddingProvider) -> Path | None:
+    """Return the directory of a collection that several working trees and processes share."""
+    traits = provider.traits
+    return provider.directory if traits.persistent and not traits.remote else None
 
 
 def _tell(progress: Progress | None, state: IndexProgress) -> None:

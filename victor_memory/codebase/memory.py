@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary
 
-from victor_memory._logging import get_logger
+from victor_memory.codebase.answers import CodeHit, MappedFile, asks_for_overview
+from victor_memory.codebase.build_lock import BuildLock
 from victor_memory.codebase.chunking import Chunker, languages_of
 from victor_memory.codebase.files import MAX_FILE_BYTES, SourceTree
-from victor_memory.codebase.indexer import Indexer, IndexReport, Plan, Progress
-from victor_memory.codebase.search import CodeHit, CodeSearch, Mode, SearchRequest
-from victor_memory.errors import ProviderUnavailableError
+from victor_memory.codebase.freshness import Freshness, Refresher
+from victor_memory.codebase.indexer import Indexer, shared_directory
+from victor_memory.codebase.progress import IndexReport, Progress
+from victor_memory.codebase.request import Mode, SearchRequest
+from victor_memory.codebase.resident import ResidentChunks
+from victor_memory.codebase.search import CodeSearch, Found
+from victor_memory.codebase.vector_cache import VectorCache
+from victor_memory.codebase.watch import Update, Watch
 from victor_memory.types import StoreStats
 
 if TYPE_CHECKING:
     from victor_memory.providers.base import BaseEmbeddingProvider
 
-log = get_logger(__name__)
-REFRESH_FILES: Final = 200
-"""A search waits for so many changed files to be indexed; beyond, it answers from what is there."""
+WAIT: Final = 5.0
+"""Seconds for which a search waits while the index is brought up to date, if nothing else is said:
+less than any client's patience, and enough for what changes between two questions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +38,16 @@ class SearchAnswer:
     query: str
     mode: Mode
     hits: tuple[CodeHit, ...]
+    files: tuple[MappedFile, ...] = ()
+    """The files that have most to do with the query, best first: a map for a first look."""
+    overview: bool = False
+    """Whether the query asks for the whole rather than for a place: then show the map first."""
     stale_files: int = 0
-    """Files whose present content the answer does not know."""
+    """Files whose present content the answer does not know, or only by its words."""
     notice: str | None = None
     """What a person should know about this answer, with the next step."""
     refreshed: IndexReport | None = None
     """What the search indexed first, if anything."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Freshness:
-    """How far the index is behind the files after a search has tried to bring it up to date."""
-
-    report: IndexReport | None = None
-    stale: int = 0
-    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,9 @@ class CodebaseStatus:
 class CodebaseMemory:
     """Finds code below *root*, and keeps its index in *provider* up to date.
 
-    *chunkers* are asked before the built-in one. The provider is opened when it is needed; closing
-    it is its owner's business. One provider holds one root.
+    *chunkers* are asked before the built-in one; *vectors* spares the model what it has seen. The
+    provider is opened when it is needed; closing it is its owner's business, after `close`. In a
+    store on this machine, several working trees of one repository may share a collection.
 
     Raises:
         InvalidRequestError: *root* is not a directory that can be read.
@@ -85,15 +86,16 @@ class CodebaseMemory:
         *,
         chunkers: Sequence[Chunker] = (),
         max_file_bytes: int = MAX_FILE_BYTES,
+        vectors: VectorCache | None = None,
     ) -> None:
         self._provider = provider
         self._tree = SourceTree(root, max_file_bytes=max_file_bytes)
-        self._indexer = Indexer(provider, self._tree, chunkers=chunkers)
-        self._search = CodeSearch(provider)
+        self._indexer = Indexer(provider, self._tree, chunkers=chunkers, vectors=vectors)
+        self._refresher = Refresher(self._indexer, BuildLock(shared_directory(provider)))
+        self._resident = ResidentChunks(provider, self._indexer.view)
+        self._indexer.listeners.append(self._resident)
+        self._search = CodeSearch(provider, self._resident)
         self._languages = languages_of(chunkers)
-        self._locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = (
-            WeakKeyDictionary()
-        )
 
     @property
     def root(self) -> Path:
@@ -105,11 +107,18 @@ class CodebaseMemory:
     ) -> IndexReport:
         """Bring the index up to date, embedding only what changed; *rebuild* embeds everything.
 
-        It may be interrupted at any moment: what is written stays, and the next run does the rest.
-        *progress* is called in the event loop, from time to time.
+        If another process is at it, that is waited for first. It may be interrupted at any moment:
+        what is written stays, and the next run does the rest. *progress* is called in the event
+        loop, from time to time.
         """
-        async with self._lock():
-            return await self._indexer.run(rebuild=rebuild, progress=progress)
+        return await self._refresher.run(rebuild=rebuild, progress=progress)
+
+    def watch(self, stop: asyncio.Event) -> AsyncIterator[Update]:
+        """Keep the index up to date while files change, until *stop* is set.
+
+        Yields what was done, a moment after each change.
+        """
+        return Watch(self._tree, self._refresher, stop).updates()
 
     async def search(
         self,
@@ -119,35 +128,52 @@ class CodebaseMemory:
         mode: str = "hybrid",
         path: str | None = None,
         language: str | None = None,
+        kind: str | None = None,
+        symbol: str | None = None,
+        budget: int | None = None,
         refresh: bool = True,
+        wait: float | None = WAIT,
     ) -> SearchAnswer:
         """Return up to *limit* pieces of code for *query*, best first.
 
-        *mode* is `hybrid`, `semantic` (by meaning alone) or `lexical` (by words alone). *path* is a
-        glob in git's syntax (`src/**/*.py`), *language* a name or an extension.
+        *mode* is `hybrid`, `semantic` (by meaning alone), `lexical` (by words alone), `symbol` (the
+        definition of the name that *query* is) or `related` (what is like the place that *query*
+        names, as `src/app.py:120-140`). *path* is a glob in git's syntax (`src/**/*.py`),
+        *language* a name or an extension, *kind* what is defined (`function`, `class`, ...),
+        *symbol* its name (`get` or `Client.get`). Together the texts have *budget* tokens at most.
 
         Unless *refresh* is false, whatever changed since the last run is indexed first, or all of
-        it on first use; if that is very much, or the store cannot be written, the answer comes from
-        what is indexed, and its `notice` says so.
+        it on first use. That is waited for *wait* seconds (`None`: until it is done) and then goes
+        on behind the answer, which comes from what is there: its `notice` says so. So it does if
+        another process is indexing, or the store cannot be written.
 
         Raises:
             InvalidRequestError: the query is empty, or another argument cannot be used.
 
         """
-        asked = self.check_request(query, limit=limit, mode=mode, path=path, language=language)
-        fresh = await self._refresh() if refresh else _Freshness()
-        hits = await self._search.find(asked)
-        if refresh and not fresh.stale and self._outdated(hits):
-            # Another process has written since this one looked at the store.
-            self._indexer.forget()
-            fresh = await self._refresh()
-            hits = await self._search.find(asked)
+        asked = self.check_request(
+            query,
+            limit=limit,
+            mode=mode,
+            path=path,
+            language=language,
+            kind=kind,
+            symbol=symbol,
+            budget=budget,
+        )
+        fresh = await self._refresher.ensure(wait) if refresh else Freshness()
+        found, foreign = await self._find(asked)
+        if foreign and self._look_again(refresh=refresh):
+            fresh = await self._refresher.ensure(wait) if refresh else fresh
+            found, _ = await self._find(asked)
         return SearchAnswer(
             query=query,
             mode=asked.mode,
-            hits=tuple(hit for hit, _ in hits),
+            hits=found.hits,
+            files=found.files,
+            overview=asks_for_overview(query),
             stale_files=fresh.stale,
-            notice=await self._notice(fresh, found=bool(hits)),
+            notice=fresh.notice() or await self._emptiness(found.hits),
             refreshed=fresh.report,
         )
 
@@ -162,13 +188,12 @@ class CodebaseMemory:
 
     async def status(self) -> CodebaseStatus:
         """Return what is indexed and what is not, indexing nothing."""
-        async with self._lock():
-            plan = await self._indexer.plan()
-            stored = await self._indexer.stored()
+        plan = await self._refresher.plan()
+        view = self._indexer.view
         return CodebaseStatus(
             root=str(self.root),
-            files=len(stored),
-            chunks=stored.chunks,
+            files=len(view),
+            chunks=view.chunks,
             stale_files=plan.pending,
             source=plan.source,
             left_out=dict(plan.omissions.counts),
@@ -181,51 +206,45 @@ class CodebaseMemory:
         """Return what the store says about itself; no file is looked at."""
         return await self._provider.stats()
 
-    # -- freshness --------------------------------------------------------------------------------
+    async def warm(self) -> None:
+        """Make later searches fast: read the index into memory, if it is not too large for that."""
+        await self._indexer.sync()
+        await self._resident.warm()
 
-    def _lock(self) -> asyncio.Lock:
-        # One run at a time; each event loop has its own lock, and two loops are like two processes.
-        return self._locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+    async def close(self) -> None:
+        """Stop indexing, keeping what is done. The next call of another method begins anew."""
+        await self._refresher.close()
+        await self._resident.close()
 
-    async def _refresh(self) -> _Freshness:
-        """Index what changed if it is little, or everything on first use; say what is left."""
-        async with self._lock():
-            plan = await self._indexer.plan()
-            if plan.clean:
-                return _Freshness()
-            first = _first_use(plan)
-            if plan.pending > REFRESH_FILES and not first:
-                log.info("refresh_postponed", files=plan.pending)
-                return _Freshness(stale=plan.pending)
-            try:
-                if first:
-                    return _Freshness(await self._indexer.run())
-                return _Freshness(await self._indexer.apply(plan))
-            except ProviderUnavailableError as exc:
-                if not plan.stored:
-                    raise
-                # A full disk, or a place that is only for reading: what is there is still good.
-                return _Freshness(stale=plan.pending, problem=str(exc))
+    # -- searching --------------------------------------------------------------------------------
 
-    def _outdated(self, hits: Iterable[tuple[CodeHit, str]]) -> bool:
-        return any(self._indexer.disagrees(hit.path, digest) for hit, digest in hits)
+    async def _find(self, asked: SearchRequest) -> tuple[Found, bool]:
+        """Return what is found, and whether there was something this tree does not see."""
+        await self._indexer.sync()
+        view, foreign = self._indexer.view, False
 
-    async def _notice(self, fresh: _Freshness, *, found: bool) -> str | None:
-        if fresh.problem:
-            return f"The index could not be brought up to date: {fresh.problem}"
-        if fresh.stale:
-            return (
-                f"{fresh.stale} files changed since they were indexed: they are searched "
-                "as they were. Bring them up to date with: victor-memory index"
-            )
-        if not found and not await self._provider.count():
-            return (
-                f"Nothing below {self.root} is indexed. Run victor-memory index there to see what "
-                "was left out, and why."
-            )
-        return None
+        def accept(path: str, digest: str) -> bool:
+            nonlocal foreign
+            accepted = view.accepts(path, digest)
+            foreign = foreign or not accepted
+            return accepted
 
+        found = await self._search.find(asked, accept=accept, pending=self._indexer.pending)
+        return found, foreign
 
-def _first_use(plan: Plan) -> bool:
-    """Whether the index was never finished: more files are new to it than it knows."""
-    return plan.new > plan.stored
+    def _look_again(self, *, refresh: bool) -> bool:
+        """Whether somebody else has written since; in some stores, only a second look can tell."""
+        if self._indexer.shared:
+            return self._indexer.view.stale()
+        if refresh:
+            self._indexer.forget()
+        return refresh
+
+    async def _emptiness(self, hits: Sequence[CodeHit]) -> str | None:
+        view = self._indexer.view
+        if hits or len(view) or (not view.known and await self._provider.count()):
+            return None
+        return (
+            f"Nothing below {self.root} is indexed. Run victor-memory index there to see what was "
+            "left out, and why."
+        )

@@ -1,194 +1,264 @@
-"""How code is found in one collection: a checked request, two candidate lists, one ranking."""
+"""How code is found in one collection: candidates by words and by meaning, and one ranking.
+
+Candidates come from this process's copy of the collection where there is one, and from the store
+otherwise; both say the same. Chunks that are not stored yet are found by their words.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Final
 
-from pathspec import GitIgnoreSpec
-
-from victor_memory.codebase.languages import check_language
-from victor_memory.codebase.records import KIND
+from victor_memory.codebase.answers import CodeHit, MappedFile, mapped, pieces, within
+from victor_memory.codebase.found import FoundChunk
+from victor_memory.codebase.request import SearchRequest, likeness
 from victor_memory.errors import InvalidRequestError
-from victor_memory.filters import Filter, all_of, where
-from victor_memory.retrieval.fusion import fuse
-from victor_memory.retrieval.ranking import Candidate, dense_share, rank
+from victor_memory.filters import where
+from victor_memory.retrieval.fusion import Fused, fuse
+from victor_memory.retrieval.ranking import Candidate, Ranked, dense_share, rank, rank_alike
+from victor_memory.retrieval.text import query_terms
 from victor_memory.types import Hit
 
 if TYPE_CHECKING:
+    from victor_memory.codebase.pending import PendingChunks
+    from victor_memory.codebase.resident import ResidentChunks
     from victor_memory.providers.base import BaseEmbeddingProvider
+    from victor_memory.types import Record, Vector
 
-Mode: TypeAlias = Literal["hybrid", "semantic", "lexical"]
-MODES: Final[tuple[Mode, ...]] = get_args(Mode)
-MAX_LIMIT: Final = 1000
-POOL: Final = 150
+POOL: Final = 200
 """Chunks taken from each search before ranking, at least; ten are taken for each result."""
 MAX_POOL: Final = 10_000
+RELATED_SHARE: Final = 0.5
+"""Of the dense score, for what is like a piece of code."""
+RELATED_TERMS: Final = 64
+TELLING_LENGTH: Final = 3
+"""Characters of a word that is worth looking for inside of others."""
+SPARE: Final = 3
+"""Ranked chunks for each result: neighbours become one."""
+
+Accept = Callable[[str, str], bool]
+"""Whether a path with a digest is what the working tree holds."""
 
 
 @dataclass(frozen=True, slots=True)
-class CodeHit:
-    """A piece of code that answers the query; lines are 1-based and inclusive."""
+class Found:
+    """What a search found: *versions* are the path and digest behind each hit."""
 
-    path: str
-    start_line: int
-    end_line: int
-    symbol: str | None
-    language: str | None
-    score: float
-    """Higher is better; comparable within one answer only."""
-    text: str
-    parts: Mapping[str, float]
-    """What the score is made of: see `victor_memory.retrieval.ranking`."""
+    hits: tuple[CodeHit, ...]
+    versions: tuple[tuple[str, str], ...]
+    files: tuple[MappedFile, ...]
+    """The files that have most to do with the query, best first."""
 
 
 @dataclass(frozen=True, slots=True)
-class SearchRequest:
-    """What to look for, checked: construct it with `SearchRequest.of`."""
+class _Query:
+    """What candidates are looked for by."""
 
-    query: str
-    limit: int
-    mode: Mode
-    path: str | None
-    language: str | None
-
-    @classmethod
-    def of(
-        cls,
-        query: str,
-        *,
-        limit: int = 10,
-        mode: str = "hybrid",
-        path: str | None = None,
-        language: str | None = None,
-        languages: frozenset[str] = frozenset(),
-    ) -> SearchRequest:
-        """Return the request if it can be answered; *languages* are known beside the built-in ones.
-
-        Raises:
-            InvalidRequestError: it cannot; the message names the argument and the next step.
-
-        """
-        if not isinstance(query, str) or not query.strip():
-            msg = "The query is empty. Say what to look for, in plain words or names."
-            raise InvalidRequestError(msg)
-        if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_LIMIT:
-            msg = f"limit is {limit!r}; ask for 1 to {MAX_LIMIT} results."
-            raise InvalidRequestError(msg)
-        if path is not None:
-            _globbed(path)
-        if language is not None:
-            language = check_language(language, languages)
-        for known in MODES:
-            if mode == known:
-                return cls(query, limit, known, path, language)
-        msg = f"There is no search mode {mode!r}. Use one of: {', '.join(MODES)}."
-        raise InvalidRequestError(msg)
+    words: str
+    vector: Vector | None
+    accept: Callable[[FoundChunk], bool] | None
 
 
 class CodeSearch:
     """Finds chunks in *provider*, whatever the state of the files is."""
 
-    def __init__(self, provider: BaseEmbeddingProvider) -> None:
+    def __init__(
+        self, provider: BaseEmbeddingProvider, resident: ResidentChunks | None = None
+    ) -> None:
         self._provider = provider
+        self._resident = resident
 
-    async def find(self, asked: SearchRequest) -> list[tuple[CodeHit, str]]:
-        """Return the hits, best first, each with the digest of the file content it is from."""
-        pattern = None if asked.path is None else _globbed(asked.path)
-        conditions = all_of(
-            None if asked.path is None else _prefix(asked.path),
-            None if asked.language is None else where("language", "=", asked.language),
-        )
-        pool = min(MAX_POOL, max(POOL, 10 * asked.limit))
-        while True:
-            lexical, dense = await self._candidates(asked, pool, conditions)
-            exhausted = max(len(lexical), len(dense)) < pool or pool == MAX_POOL
-            chunks = {hit.id: hit for hit in (*lexical, *dense) if _matches(hit, pattern)}
-            if len(chunks) >= asked.limit or exhausted:
-                break
-            # The glob is applied here, not by the store: it may need a deeper look.
-            pool = min(MAX_POOL, pool * 4)
+    async def find(
+        self,
+        asked: SearchRequest,
+        *,
+        accept: Accept | None = None,
+        pending: PendingChunks | None = None,
+    ) -> Found:
+        """Return the hits for *asked*, best first.
+
+        Only what *accept* says is current is found; *pending* chunks always are.
+
+        Raises:
+            InvalidRequestError: a place that is to be related to is not in the index.
+
+        """
+        if asked.mode == "related":
+            ranked = await self._related(asked, accept)
+        elif asked.mode == "symbol":
+            ranked = await self._named(asked, accept)
+        else:
+            ranked = await self._matching(asked, accept, pending)
+        words = () if asked.mode == "related" else _telling(asked.query)
+        found = pieces(ranked, asked.limit, words)
+        hits = within([hit for hit, _ in found], asked.budget)
+        versions = tuple(chunk.version for _, chunk in found)
+        return Found(tuple(hits), versions, mapped(ranked))
+
+    # -- modes ------------------------------------------------------------------------------------
+
+    async def _matching(
+        self, asked: SearchRequest, accept: Accept | None, pending: PendingChunks | None
+    ) -> list[tuple[FoundChunk, Ranked]]:
+        vector = None
+        if asked.mode != "lexical":
+            vector = (await self._provider.embedder.embed([asked.query], purpose="query"))[0]
+        words = "" if asked.mode == "semantic" else asked.query
+        query = _Query(words, vector, asked.accepts())
+        lexical, dense = await self._candidates(query, asked, accept, pending)
         share = {"lexical": 0.0, "semantic": 1.0}.get(asked.mode, dense_share(asked.query))
-        fused = fuse(
-            {hit.id: hit.score for hit in lexical if hit.id in chunks},
-            {hit.id: hit.score for hit in dense if hit.id in chunks},
-            share,
-        )
-        candidates = [
-            Candidate(
-                key,
-                str(chunks[key].metadata["file_path"]),
-                chunks[key].text,
-                chunks[key].metadata.get("language"),
-                one,
+        # Elsewhere thousands may have to be ranked: not in the way of this loop's other tasks.
+        return await asyncio.to_thread(_ranked, asked, lexical, dense, share)
+
+    async def _named(
+        self, asked: SearchRequest, accept: Accept | None
+    ) -> list[tuple[FoundChunk, Ranked]]:
+        """Return the chunks that define what the query names, the best fitting name first."""
+        also = asked.accepts()
+
+        def fits(one: FoundChunk) -> bool:
+            return (also is None or also(one)) and _fit(asked.query, one) > 0
+
+        found, _ = await self._candidates(_Query(asked.query, None, fits), asked, accept)
+        fused = fuse({one.id: score for one, score in found}, {}, 0.0)
+        chunks = {one.id: one for one, _ in found}
+        ranked = rank(asked.query, _candidates_of(fused, chunks), len(found))
+        ranked.sort(key=lambda one: -_fit(asked.query, chunks[one.key]))
+        return [(chunks[one.key], one) for one in ranked]
+
+    async def _related(
+        self, asked: SearchRequest, accept: Accept | None
+    ) -> list[tuple[FoundChunk, Ranked]]:
+        """Return the chunks that are like the place which the query names, without the place."""
+        import numpy as np
+
+        path, start, end = asked.place()
+        origin: list[tuple[FoundChunk, Record]] = []
+        async for batch in self._provider.scan(where("file_path", "=", path), with_vectors=True):
+            for record in batch:
+                one = FoundChunk.of(record.id, record.text, record.metadata)
+                if one and one.end_line >= start and (end is None or one.start_line <= end):
+                    origin.append((one, record))
+        if accept is not None:
+            origin = [pair for pair in origin if accept(*pair[0].version)]
+        if not origin:
+            msg = (
+                f"{asked.query!r} is not in the index. Name an indexed place: a path below the "
+                "root, with a line or lines if you like, as 'src/app.py:120-140'."
             )
-            for key, one in fused.items()
-        ]
-        # A process elsewhere may rank thousands: not in the way of this loop's other tasks.
-        ranked = await asyncio.to_thread(rank, asked.query, candidates, asked.limit)
-        return [_hit(chunks[one.key], one.score, one.parts) for one in ranked]
+            raise InvalidRequestError(msg)
+        vectors = [record.vector for _, record in origin if record.vector is not None]
+        vector = np.mean(vectors, axis=0) if vectors else None
+        here = {one.id for one, _ in origin}
+        also = asked.accepts()
+
+        def elsewhere(one: FoundChunk) -> bool:
+            return one.id not in here and (also is None or also(one))
+
+        text = "\n".join(one.text for one, _ in origin)
+        words = " ".join(query_terms(text)[:RELATED_TERMS])
+        lexical, dense = await self._candidates(_Query(words, vector, elsewhere), asked, accept)
+        chunks = {one.id: one for one, _ in (*lexical, *dense)}
+        fused = fuse(_scores(lexical), _scores(dense), RELATED_SHARE)
+        ranked = rank_alike(_candidates_of(fused, chunks), asked.limit * SPARE)
+        return [(chunks[one.key], one) for one in ranked]
+
+    # -- candidates -------------------------------------------------------------------------------
 
     async def _candidates(
-        self, asked: SearchRequest, pool: int, conditions: Filter | None
-    ) -> tuple[list[Hit], list[Hit]]:
-        async def by_words() -> list[Hit]:
-            if asked.mode == "semantic":
-                return []
-            return await self._provider.search_text(asked.query, limit=pool, where=conditions)
-
-        async def by_meaning() -> list[Hit]:
-            if asked.mode == "lexical":
-                return []
-            vector = (await self._provider.embedder.embed([asked.query], purpose="query"))[0]
-            return await self._provider.search(vector, limit=pool, where=conditions)
-
-        lexical, dense = await asyncio.gather(by_words(), by_meaning())
+        self,
+        query: _Query,
+        asked: SearchRequest,
+        accept: Accept | None,
+        pending: PendingChunks | None = None,
+    ) -> tuple[list[tuple[FoundChunk, float]], list[tuple[FoundChunk, float]]]:
+        """Return chunks that share words with *query*, and chunks near to its vector."""
+        pool = min(MAX_POOL, max(POOL, 10 * asked.limit))
+        index = await self._resident.current() if self._resident is not None else None
+        if index is not None:
+            terms = query_terms(query.words) if query.words else ()
+            found = await asyncio.to_thread(index.search, terms, query.vector, pool, query.accept)
+            lexical, dense = ([(one.item, one.score) for one in some] for some in found)
+        else:
+            lexical, dense = await self._stored(query, asked, accept, pool)
+        if pending is not None and len(pending) and query.words:
+            terms = query_terms(query.words)
+            waiting = await asyncio.to_thread(pending.search, terms, pool, asked.condition())
+            new = _accepted(waiting, query.accept, None)
+            # What is on its way replaces what is stored of the same file.
+            lexical = [pair for pair in lexical if pending.digest(pair[0].path) is None] + new
+            dense = [pair for pair in dense if pending.digest(pair[0].path) is None]
         return lexical, dense
 
+    async def _stored(
+        self, query: _Query, asked: SearchRequest, accept: Accept | None, pool: int
+    ) -> tuple[list[tuple[FoundChunk, float]], list[tuple[FoundChunk, float]]]:
+        """Ask the store, and look deeper while what is accepted here is too little of it."""
+        condition = asked.condition()
 
-def _globbed(path: str) -> GitIgnoreSpec:
-    try:
-        spec = GitIgnoreSpec.from_lines([path.removeprefix("./")])
-    except ValueError as exc:
-        msg = f"{path!r} is not a glob. Write for example 'src/**/*.py', '*.md' or 'docs/'."
-        raise InvalidRequestError(msg) from exc
-    if not any(pattern.include for pattern in spec.patterns):
-        msg = f"The glob {path!r} matches nothing. Write for example 'src/**/*.py' or 'docs/'."
-        raise InvalidRequestError(msg)
-    return spec
+        async def by_words() -> list[Hit]:
+            if not query.words:
+                return []
+            return await self._provider.search_text(query.words, limit=pool, where=condition)
 
+        async def by_meaning() -> list[Hit]:
+            if query.vector is None:
+                return []
+            return await self._provider.search(query.vector, limit=pool, where=condition)
 
-def _prefix(path: str) -> Filter | None:
-    """Return what a store can check of a glob: the directories before its first wildcard."""
-    glob = path.removeprefix("./")
-    if "/" not in glob.rstrip("/"):
-        return None  # such a glob matches at any depth
-    literal = re.split(r"[*?\[\\]", glob, maxsplit=1)[0]
-    directories = literal.rpartition("/")[0].lstrip("/")
-    return where("file_path", "prefix", directories + "/") if directories else None
-
-
-def _matches(hit: Hit, pattern: GitIgnoreSpec | None) -> bool:
-    metadata = hit.metadata
-    path = metadata.get("file_path")
-    if metadata.get("kind") != KIND or not isinstance(path, str):
-        return False  # somebody else's record in the same collection
-    return pattern is None or pattern.match_file(path)
+        while True:
+            words, meaning = await asyncio.gather(by_words(), by_meaning())
+            exhausted = max(len(words), len(meaning)) < pool or pool >= MAX_POOL
+            lexical = _accepted(words, query.accept, accept)
+            dense = _accepted(meaning, query.accept, accept)
+            if exhausted or len({one.id for one, _ in (*lexical, *dense)}) >= asked.limit:
+                return lexical, dense
+            pool = min(MAX_POOL, pool * 4)
 
 
-def _hit(found: Hit, score: float, parts: Mapping[str, float]) -> tuple[CodeHit, str]:
-    data: Mapping[str, Any] = found.metadata
-    hit = CodeHit(
-        path=data["file_path"],
-        start_line=data["line_number"],
-        end_line=data["end_line"],
-        symbol=data.get("symbol_name"),
-        language=data.get("language"),
-        score=score,
-        text=found.text,
-        parts=parts,
-    )
-    return hit, str(data.get("file_hash"))
+def _accepted(
+    hits: Sequence[Hit], wanted: Callable[[FoundChunk], bool] | None, accept: Accept | None
+) -> list[tuple[FoundChunk, float]]:
+    found = []
+    for hit in hits:
+        one = FoundChunk.of(hit.id, hit.text, hit.metadata)
+        if one is None or (accept is not None and not accept(*one.version)):
+            continue
+        if wanted is None or wanted(one):
+            found.append((one, hit.score))
+    return found
+
+
+def _ranked(
+    asked: SearchRequest,
+    lexical: Sequence[tuple[FoundChunk, float]],
+    dense: Sequence[tuple[FoundChunk, float]],
+    share: float,
+) -> list[tuple[FoundChunk, Ranked]]:
+    chunks = {one.id: one for one, _ in (*lexical, *dense)}
+    fused = fuse(_scores(lexical), _scores(dense), share)
+    ranked = rank(asked.query, _candidates_of(fused, chunks), asked.limit * SPARE)
+    return [(chunks[one.key], one) for one in ranked]
+
+
+def _scores(found: Sequence[tuple[FoundChunk, float]]) -> dict[str, float]:
+    return {one.id: score for one, score in found}
+
+
+def _candidates_of(fused: Mapping[str, Fused], chunks: Mapping[str, FoundChunk]) -> list[Candidate]:
+    return [
+        Candidate(key, one.path, one.text, one.language, score, one.defines, one.symbol)
+        for key, score in fused.items()
+        if (one := chunks[key])
+    ]
+
+
+def _telling(query: str) -> tuple[str, ...]:
+    """Return the terms of *query* that can be looked for in a text: its words' stems."""
+    return tuple(one for one in query_terms(query) if len(one) >= TELLING_LENGTH)
+
+
+def _fit(name: str, one: FoundChunk) -> float:
+    return max((likeness(name, given) for given in one.names()), default=0.0)

@@ -26,10 +26,10 @@ from victor_memory.conversation.records import (
     new_memory,
     to_record,
 )
-from victor_memory.conversation.redaction import Redactor, redact, redact_secrets
 from victor_memory.errors import InvalidRequestError
 from victor_memory.filters import And, Filter, Or, where
 from victor_memory.providers.base import BaseEmbeddingProvider
+from victor_memory.redaction import Redactor, redact, redact_secrets
 from victor_memory.retrieval.text import query_terms
 from victor_memory.types import Metadata, StoreStats
 

@@ -2,37 +2,48 @@
 
 Each signal has a name and is kept, so that a result can say why it stands where it does:
 
-    score = (text + file_name + directory + definition + file) * place * repeat
+    score = (text + file_name + directory + definition + symbol + file) * place * repeat
 
-`text` is the fused score. `file_name`, `directory` and `definition` say how much of the query the
-chunk's path and the names it defines account for, `file` how much else in the file was found.
+`text` is the fused score. `file_name`, `directory`, `definition` and `symbol` say how much of the
+query the chunk's path, the names it defines and the name it lies in account for, `file` how much
+else in the file was found.
 `place` demotes tests, examples and the like unless they are asked for, and `repeat` each further
 chunk of a file, so that one file cannot fill the list but may be in it several times.
 """
 
 from __future__ import annotations
 
+import heapq
 import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from victor_memory.retrieval.definitions import definitions
 from victor_memory.retrieval.fusion import Fused
 from victor_memory.retrieval.text import STOP_WORDS, query_terms, split_identifier, stem
 
-FILE_NAME: Final = 0.5
+FILE_NAME: Final = 0.55
 FILE_NAME_WHOLE: Final = 0.3
 """Added when every word of the file's name is in the query, and in part when some are."""
-DIRECTORY: Final = 0.2
-DEFINES_NAME: Final = 0.8
+FILE_IS_NAMED: Final = 0.6
+"""Added when the query has the file's name itself, capitalised as the names of types are."""
+DIRECTORY: Final = 0.25
+DEFINES_NAME: Final = 0.65
 """Added when the chunk defines an identifier that the query spells out."""
-DEFINES_WORDS: Final = 0.35
-FILE: Final = 0.3
-REPEAT: Final = 0.85
+DEFINES_CAPITALISED: Final = 0.4
+"""Added when it defines a capitalised word of the query, which may be one of plain English."""
+DEFINES_WORDS: Final = 0.4
+SYMBOL: Final = 0.15
+FILE: Final = 0.35
+FILE_MEANING: Final = 0.1
+"""For the nearest three chunks of a file by meaning."""
+REPEAT: Final = 0.75
+LONG_REPEAT: Final = 0.9
+"""For a long text, which is about places more than about files."""
 PREFIX: Final = 0.7
 """How much a word that begins another counts as that word: `config` for `configuration`."""
 TELLING_WORDS: Final = 3
@@ -42,6 +53,9 @@ DENSE_SHARE: Final = 0.4
 LEAST_DENSE_SHARE: Final = 0.1
 SHORT_QUERY: Final = 16
 """Terms up to which a query has one meaning; in a long text the words tell more."""
+FEW_TERMS: Final = 8
+MANY_TERMS: Final = 24
+"""Between these a query turns from a question about files into a long text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +67,10 @@ class Candidate:
     text: str
     language: str | None
     fused: Fused
+    defines: Sequence[str] | None = None
+    """Names that the chunk defines, qualified or not; `None` to find them in its text."""
+    symbol: str | None = None
+    """The qualified name of what it is or lies in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +132,7 @@ DECLARATION_FACTOR: Final = 0.8
 _WORD: Final = re.compile(r"\w+")
 _SEPARATOR: Final = re.compile(r"::|->|[.#:]")
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\.|::|#|->)[A-Za-z_]\w*)*[?!]?")
+_CAPITALISED: Final = re.compile(r"\b[A-Z][A-Za-z0-9]+\b")
 _CODE_SHAPED: Final = re.compile(r"\w_\w|[a-z0-9][A-Z]|[A-Z]{2,}[a-z]|[.#:>]")
 
 
@@ -153,6 +172,26 @@ def _all_words(text: str) -> frozenset[str]:
     return frozenset(one for word in _WORD.findall(text) for one in _words(word))
 
 
+@lru_cache(maxsize=65536)
+def _symbol_words(name: str) -> frozenset[str]:
+    return _all_words(name.replace(".", " "))
+
+
+def _capitalised(query: str) -> frozenset[str]:
+    """Return the words of *query* that begin with a capital, as the names of types do."""
+    return frozenset(one for one in _CAPITALISED.findall(query) if one.lower() not in STOP_WORDS)
+
+
+def _repeat(query: str) -> float:
+    """Return how much each further chunk of a file counts of what the one before does."""
+    long = (len(query_terms(query)) - FEW_TERMS) / (MANY_TERMS - FEW_TERMS)
+    return REPEAT + (LONG_REPEAT - REPEAT) * min(1.0, max(0.0, long))
+
+
+def _stem_of(path: str) -> str:
+    return path.rpartition("/")[2].partition(".")[0]
+
+
 @lru_cache(maxsize=16384)
 def _path_words(path: str) -> tuple[frozenset[str], frozenset[str]]:
     """Return the words of the file's name without extensions, and those of its directories only."""
@@ -161,11 +200,21 @@ def _path_words(path: str) -> tuple[frozenset[str], frozenset[str]]:
     return own, _all_words(directories) - own
 
 
+def _defined(one: Candidate) -> frozenset[str]:
+    """Return the bare names that a chunk defines."""
+    if one.defines is None:
+        return _defined_in(one.text, one.language)
+    return _bare(tuple(one.defines))
+
+
 @lru_cache(maxsize=4096)
-def _defined(text: str, language: str | None) -> frozenset[str]:
-    return frozenset(
-        _SEPARATOR.split(one.name)[-1].rstrip("?!") for one in definitions(text, language)
-    )
+def _defined_in(text: str, language: str | None) -> frozenset[str]:
+    return _bare(tuple(one.name for one in definitions(text, language)))
+
+
+@lru_cache(maxsize=16384)
+def _bare(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(_SEPARATOR.split(one)[-1].rstrip("?!") for one in names)
 
 
 def _likeness(asked: str, given: str) -> float:
@@ -181,6 +230,16 @@ def _likeness(asked: str, given: str) -> float:
     return 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What a file adds to each of its chunks, and the factor for where it is."""
+
+    name: float
+    directory: float
+    found: float
+    place: float
+
+
 class _Query:
     """A query, with the weight of its words among the files in question."""
 
@@ -188,6 +247,7 @@ class _Query:
         words = frozenset(one for one in _all_words(query) if one not in STOP_WORDS)
         terms = words.union(query_terms(query))
         self.names = query_names(query)
+        self._capitalised = _capitalised(query)
         self._lower_names = frozenset(one.lower() for one in self.names)
         self._places = [one for one in _PLACES if one.asked_by.isdisjoint(terms)]
         in_paths = frozenset(part for path in paths for one in _path_words(path) for part in one)
@@ -220,15 +280,21 @@ class _Query:
         found = math.fsum(self._weights[word] * like for word, like in matched.items())
         return min(1.0, found / self._whole)
 
-    def file_name(self, own: frozenset[str]) -> float:
-        """Return what a file's name with the words *own* adds."""
+    def file_name(self, path: str) -> float:
+        """Return what the name of the file *path* adds."""
+        own, _ = _path_words(path)
+        named = FILE_IS_NAMED if _stem_of(path) in self._capitalised else 0.0
         covered = self.coverage(own)
         if not covered:
-            return 0.0
+            return named
         likest = (max(self._likeness[one].values()) for one in own & self._likeness.keys())
-        return FILE_NAME * covered + FILE_NAME_WHOLE * sum(likest) / len(own) * min(
-            1.0, 2 * covered
-        )
+        whole = math.fsum(likest) / len(own) * min(1.0, 2 * covered)
+        return named + FILE_NAME * covered + FILE_NAME_WHOLE * whole
+
+    def symbol(self, name: str | None) -> float:
+        """Return what lying in *name* adds."""
+        shared = _symbol_words(name) & self._weights.keys() if name else ()
+        return SYMBOL * min(1.0, math.fsum(map(self._weights.__getitem__, shared)) / self._whole)
 
     def definition(self, defined: frozenset[str]) -> float:
         """Return what a chunk that defines the names *defined* adds."""
@@ -245,7 +311,8 @@ class _Query:
                 known = math.fsum(self._weights[one] for one in shared)
                 covered = min(1.0, known / self._whole)
                 worded = max(worded, covered * len(shared) / len(words))
-        return DEFINES_NAME * named + DEFINES_WORDS * worded
+        typed = 0.0 if self._capitalised.isdisjoint(defined) else DEFINES_CAPITALISED
+        return DEFINES_NAME * named + DEFINES_WORDS * worded + typed
 
     def place(self, path: str, implemented: frozenset[str]) -> float:
         """Return the factor for where *path* is; *implemented* are the other files' bare names."""
@@ -260,48 +327,82 @@ def rank(query: str, candidates: Sequence[Candidate], limit: int) -> list[Ranked
     """Return the best *limit* of *candidates* for *query*, best first, ties by key."""
     paths = frozenset(one.path for one in candidates)
     asked = _Query(query, paths)
-    implemented = frozenset(
-        path.rpartition(".")[0] for path in paths if not _DECLARATION.search(path)
-    )
     squares: defaultdict[str, list[float]] = defaultdict(list)
+    near: defaultdict[str, list[float]] = defaultdict(list)
     for one in candidates:
         squares[one.path].append(one.fused.score**2)
+        near[one.path].append(one.fused.dense)
     # fsum, here and above: the last bit of a sum must not depend on the order of its parts.
     found = {path: math.fsum(values) for path, values in squares.items()}
     most = max(found.values(), default=0.0) or 1.0
-    of_file = {
-        path: {
-            "file_name": asked.file_name(_path_words(path)[0]),
-            "directory": DIRECTORY * asked.coverage(_path_words(path)[1]),
-            "file": FILE * math.sqrt(found[path] / most),
-        }
+    implemented = frozenset(
+        path.rpartition(".")[0] for path in paths if not _DECLARATION.search(path)
+    )
+    files = {
+        path: _File(
+            asked.file_name(path),
+            DIRECTORY * asked.coverage(_path_words(path)[1]),
+            FILE * math.sqrt(found[path] / most)
+            + FILE_MEANING * math.fsum(heapq.nlargest(3, near[path])) / 3,
+            asked.place(path, implemented),
+        )
         for path in paths
     }
-    place = {path: asked.place(path, implemented) for path in paths}
-    ranked: list[tuple[str, Ranked]] = []
+    scored: list[_Scored] = []
     for one in candidates:
-        added = {
-            "text": one.fused.score,
-            **of_file[one.path],
-            "definition": asked.definition(_defined(one.text, one.language)),
-        }
-        parts = {
-            "lexical": one.fused.lexical,
-            "dense": one.fused.dense,
-            **added,
-            "place": place[one.path],
-        }
-        ranked.append((one.path, Ranked(one.key, sum(added.values()) * place[one.path], parts)))
-    return _spread(ranked)[:limit]
+        file = files[one.path]
+        own = {"definition": asked.definition(_defined(one)), "symbol": asked.symbol(one.symbol)}
+        total = one.fused.score + file.name + file.directory + file.found + sum(own.values())
+        scored.append(_Scored(-total * file.place, one.key, one, own))
+    return [
+        Ranked(
+            one.key,
+            -score * repeat,
+            {
+                **_text_parts(one),
+                "file_name": files[one.path].name,
+                "directory": files[one.path].directory,
+                "file": files[one.path].found,
+                **own,
+                "place": files[one.path].place,
+                "repeat": repeat,
+            },
+        )
+        for (score, _, one, own), repeat in _spread(scored, limit, _repeat(query))
+    ]
 
 
-def _spread(ranked: list[tuple[str, Ranked]]) -> list[Ranked]:
-    """Return *ranked* in order after demoting each further chunk of a file."""
+def rank_alike(candidates: Sequence[Candidate], limit: int) -> list[Ranked]:
+    """Return the best *limit* of *candidates* by their fused scores alone, best first.
+
+    For what is like a piece of code: there are no words of a question to look for.
+    """
+    scored = [_Scored(-one.fused.score, one.key, one, {}) for one in candidates]
+    return [
+        Ranked(one.key, -score * repeat, {**_text_parts(one), "repeat": repeat})
+        for (score, _, one, _), repeat in _spread(scored, limit, REPEAT)
+    ]
+
+
+class _Scored(NamedTuple):
+    """A candidate with its score, negative so that the best is the least, and its own parts."""
+
+    score: float
+    key: str
+    one: Candidate
+    own: Mapping[str, float]
+
+
+def _text_parts(one: Candidate) -> dict[str, float]:
+    return {"lexical": one.fused.lexical, "dense": one.fused.dense, "text": one.fused.score}
+
+
+def _spread(scored: list[_Scored], limit: int, repeat: float) -> list[tuple[_Scored, float]]:
+    """Return the best after demoting each further chunk of a file, each with its factor."""
     seen: Counter[str] = Counter()
     spread = []
-    for path, one in sorted(ranked, key=lambda pair: (-pair[1].score, pair[1].key)):
-        repeat = REPEAT ** seen[path]
-        seen[path] += 1
-        parts = {**one.parts, "repeat": repeat}
-        spread.append(replace(one, score=one.score * repeat, parts=parts))
-    return sorted(spread, key=lambda one: (-one.score, one.key))
+    for entry in sorted(scored, key=lambda entry: (entry.score, entry.key)):
+        factor = repeat ** seen[entry.one.path]
+        seen[entry.one.path] += 1
+        spread.append((entry, factor))
+    return heapq.nsmallest(limit, spread, key=lambda pair: (pair[0].score * pair[1], pair[0].key))

@@ -13,7 +13,8 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -47,6 +48,14 @@ class Row(Generic[T]):
     """Shape `(dimension,)`; for cosine of any length. `None` is found by words only."""
 
 
+class Scored(NamedTuple, Generic[T]):
+    """A row that was found: higher scores are better."""
+
+    key: str
+    item: T
+    score: float
+
+
 @dataclass(slots=True)
 class _Segment(Generic[T]):
     """Rows and, for each term in them, where it occurs: postings sorted by term, then row."""
@@ -75,21 +84,23 @@ class _Segment(Generic[T]):
 
 
 class ResidentIndex(Generic[T]):
-    """Rows in memory under the *metric* `cosine`, `dot` or `euclidean`. For one thread at a time.
+    """Rows in memory under the *metric* `cosine`, `dot` or `euclidean`; threads take turns.
 
     Sources: BM25 as in `bm25`; brute-force nearest neighbours.
     """
 
     def __init__(self, metric: str = "cosine") -> None:
         self._metric = metric
+        self._turn = RLock()
         self._words: defaultdict[str, int] = defaultdict(count().__next__)
         self._segments: list[_Segment[T]] = []
         self._places: dict[Hashable, tuple[_Segment[T], int, int]] = {}
         self._waiting: dict[Hashable, list[Row[T]]] = {}
 
     def __len__(self) -> int:
-        self._settle()
-        return sum(int(one.live.sum()) for one in self._segments)
+        with self._turn:
+            self._settle()
+            return sum(int(one.live.sum()) for one in self._segments)
 
     def __contains__(self, group: object) -> bool:
         return group in self._waiting or group in self._places
@@ -100,45 +111,46 @@ class ResidentIndex(Generic[T]):
 
     def put(self, group: Hashable, rows: Iterable[Row[T]]) -> None:
         """Add *rows* as *group*, replacing what it had."""
-        self.remove(group)
-        self._waiting[group] = list(rows)
+        with self._turn:
+            self.remove(group)
+            self._waiting[group] = list(rows)
 
     def remove(self, group: Hashable) -> None:
         """Forget *group*; an unknown one is fine."""
-        self._waiting.pop(group, None)
-        if group in self._places:
-            segment, start, stop = self._places.pop(group)
-            segment.live[start:stop] = False
+        with self._turn:
+            self._waiting.pop(group, None)
+            if group in self._places:
+                segment, start, stop = self._places.pop(group)
+                segment.live[start:stop] = False
 
     # -- searching --------------------------------------------------------------------------------
 
-    def mask(
+    def search(
         self,
-        groups: Callable[[Any], bool] | None = None,
-        items: Callable[[T], bool] | None = None,
-    ) -> list[Mask]:
-        """Return which rows a search may find: those whose group and item are accepted.
+        terms: Sequence[str],
+        vector: Vector | None,
+        limit: int,
+        accept: Callable[[T], bool] | None = None,
+    ) -> tuple[list[Scored[T]], list[Scored[T]]]:
+        """Return up to *limit* rows that have any of *terms*, and as many nearest to *vector*.
 
-        It is good until the next `put` or `remove`.
+        Both lists are best first, ties by key; only rows whose item *accept* likes are in them.
         """
-        self._settle()
-        masks = [segment.live.copy() for segment in self._segments]
-        by_id = {id(segment): mask for segment, mask in zip(self._segments, masks, strict=True)}
-        if groups is not None:
-            for group, (segment, start, stop) in self._places.items():
-                if not groups(group):
-                    by_id[id(segment)][start:stop] = False
-        if items is not None:
-            for segment, mask in zip(self._segments, masks, strict=True):
-                for row in np.flatnonzero(mask):
-                    mask[row] = items(segment.items[row])
-        return masks
+        with self._turn:
+            self._settle()
+            masks = [self._mask(one, accept) for one in self._segments]
+            lexical = self._lexical(terms, limit, masks) if terms else []
+            dense = [] if vector is None else self._dense(vector, limit, masks)
+        return lexical, dense
 
-    def lexical(
-        self, terms: Sequence[str], limit: int, masks: list[Mask] | None = None
-    ) -> list[tuple[str, T, float]]:
-        """Return up to *limit* rows that have any of *terms*: key, item and score, best first."""
-        self._settle()
+    def _mask(self, segment: _Segment[T], accept: Callable[[T], bool] | None) -> Mask:
+        mask = segment.live.copy()
+        if accept is not None:
+            rows = np.flatnonzero(mask)
+            mask[rows] = [accept(segment.items[row]) for row in rows.tolist()]
+        return mask
+
+    def _lexical(self, terms: Sequence[str], limit: int, masks: list[Mask]) -> list[Scored[T]]:
         total = sum(len(one.keys) for one in self._segments)
         length = sum(int(one.lengths.sum()) for one in self._segments)
         if not total or not length:
@@ -158,30 +170,27 @@ class ResidentIndex(Generic[T]):
                 # Each row is in a term's postings once, so that this adds to each once.
                 own[rows] += weight * (K1 + 1) * counts / (counts + norms[rows])
             scores.append(own)
-        return self._best(scores, limit, masks or self.mask(), least=0.0)
+        return self._best(scores, limit, masks, least=0.0)
 
-    def dense(
-        self, vector: Vector, limit: int, masks: list[Mask] | None = None
-    ) -> list[tuple[str, T, float]]:
-        """Return the *limit* rows nearest to *vector*: key, item and similarity, best first."""
-        self._settle()
+    def _dense(self, vector: Vector, limit: int, masks: list[Mask]) -> list[Scored[T]]:
         query = np.asarray(vector, dtype=np.float32)
         if self._metric == "cosine":
             query = _unit(query[np.newaxis])[0]
         scores = []
         for segment in self._segments:
-            if self._metric == "euclidean":
+            if not segment.dense.any():
+                scores.append(np.zeros(len(segment.keys), dtype=np.float32))
+            elif self._metric == "euclidean":
                 distance = np.linalg.norm(segment.vectors - query, axis=1)
                 scores.append((1 / (1 + distance)).astype(np.float32))
             else:
                 scores.append(segment.vectors @ query)
-        masks = masks or self.mask()
         dense = [mask & one.dense for mask, one in zip(masks, self._segments, strict=True)]
         return self._best(scores, limit, dense, least=-math.inf)
 
     def _best(
         self, scores: list[Floats], limit: int, masks: list[Mask], *, least: float
-    ) -> list[tuple[str, T, float]]:
+    ) -> list[Scored[T]]:
         found: list[tuple[float, str, T]] = []
         for segment, own, mask in zip(self._segments, scores, masks, strict=True):
             rows = np.flatnonzero(mask & (own > least))
@@ -194,7 +203,7 @@ class ResidentIndex(Generic[T]):
                 for row, score in zip(rows.tolist(), own[rows].tolist(), strict=True)
             ]
         found.sort(key=lambda one: one[:2])
-        return [(key, item, -score) for score, key, item in found[:limit]]
+        return [Scored(key, item, -score) for score, key, item in found[:limit]]
 
     # -- segments ---------------------------------------------------------------------------------
 

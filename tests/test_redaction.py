@@ -2,8 +2,8 @@ import time
 
 import pytest
 
-from victor_memory.conversation.redaction import Redaction, redact, redact_secrets
 from victor_memory.errors import PluginError
+from victor_memory.redaction import Redaction, redact, redact_secrets
 
 # Put together here, so that no scanner takes this file for a leak.
 BODY = "MIIEpAIBAAKCAQEA7bq9Zx1n" + "Q2w3e4R5t6Y7u8I9" * 3

@@ -86,7 +86,7 @@ class _Rule:
 _PLACEHOLDER: Final = re.compile(
     r"[\[<${%*.#]|x{3,}|.*(?:\.{3}|…)"
     r"|(?:your|my|some|the|an?|example|dummy|fake|test|change)(?:[-_ ]?(?:[-_ ][a-z]+)*|me)$"
-    r"|(?:none|null|nil|true|false|undefined|redacted|placeholder|todo|secret|password|token)$",
+    r"|(?:none|null|nil|true|false|undefined|redacted|placeholder|todo|secret|pass|password|token)$",
     re.IGNORECASE,
 )
 """The start of a value that stands for a secret without being one."""
@@ -148,7 +148,8 @@ def _environment(match: re.Match[str]) -> bool:
 
 
 def _in_url(match: re.Match[str]) -> bool:
-    return not re.match(r"[$<{\[%*]", match["secret"])
+    # What stands for a password in an example, as in user:pass@host, is nobody's.
+    return not re.match(r"[$<{\[%*]|(?:password|passwd|pass|pwd|secret)$", match["secret"])
 
 
 def _has_digit(match: re.Match[str]) -> bool:
@@ -156,7 +157,9 @@ def _has_digit(match: re.Match[str]) -> bool:
 
 
 def _long_or_has_digit(match: re.Match[str]) -> bool:
-    return len(match["secret"]) >= 30 or _has_digit(match)  # noqa: PLR2004 - no word is as long
+    value = match["secret"]
+    # No word is as long, but a path may be.
+    return _has_digit(match) or (len(value) >= 30 and "/" not in value)  # noqa: PLR2004
 
 
 def _rule(
@@ -322,7 +325,7 @@ _RULES: Final = (
     _rule(
         "secret",
         _WORD_HINTS,
-        rf"(?P<name>{_WORD}s?(?:(?:[_-]|(?-i:(?=[A-Z0-9])))[A-Za-z0-9]{{1,12}}){{0,3}})[\"'\]]{{0,2}}\s{{0,3}}"
+        rf"(?<!publickey)(?P<name>{_WORD}s?(?:(?:[_-]|(?-i:(?=[A-Z0-9])))[A-Za-z0-9]{{1,12}}){{0,3}})[\"'\]]{{0,2}}\s{{0,3}}"
         r"(?:=>|:=|[=:])\s{0,3}[bruf]?(?P<quote>[\"'`])(?P<secret>(?:(?!(?P=quote))[^\s\\]|\\.){6,})"
         r"(?P=quote)",
         _quoted,
@@ -331,7 +334,8 @@ _RULES: Final = (
     _rule(
         "secret",
         _WORD_HINTS,
-        rf"{_WORD}[\"'\]]{{0,2}}\s{{0,3}}(?:=>|:=|[=:])\s{{0,3}}(?P<secret>[^\s\"'`,;&]{{8,}})",
+        # An assembly's PublicKeyToken is public.
+        rf"(?<!publickey){_WORD}[\"'\]]{{0,2}}\s{{0,3}}(?:=>|:=|[=:])\s{{0,3}}(?P<secret>[^\s\"'`,;&]{{8,}})",
         _stated,
         re.IGNORECASE,
     ),

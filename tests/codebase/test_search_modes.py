@@ -1,0 +1,275 @@
+"""Modes, filters, budget and map of a search, asked of the store and of the copy in memory."""
+
+import itertools
+
+import pytest
+
+from victor_memory.codebase import answers
+from victor_memory.codebase.answers import CodeHit, asks_for_overview, within
+from victor_memory.codebase.memory import CodebaseMemory
+from victor_memory.codebase.request import SearchRequest, likeness
+from victor_memory.errors import InvalidRequestError
+
+CLIENT = '''"""A client."""
+
+
+class Client:
+    """Talks to a server."""
+
+    def get(self, url):
+        """Fetch a document."""
+        return self.send("GET", url)
+
+    def send(self, method, url):
+        """Send a request and wait for the answer."""
+        return connect(url).request(method)
+
+
+def connect(url):
+    """Open a socket."""
+    return Socket(url)
+'''
+FILES = {
+    "src/client.py": CLIENT,
+    "src/cache.py": (
+        "class Cache:\n    def get(self, key):\n        return self.entries[key]\n\n\n"
+        "class Target:\n    def getter(self):\n        return 1\n"
+    ),
+    "src/store.ts": "export interface Store {\n  get(key: string): string;\n}\n",
+    "web/fetch.js": "export function fetchDocument(url) {\n  return send('GET', url);\n}\n",
+    "README.md": "# Client\n\nThe client fetches documents.\n\n## Cache\n\nIt keeps entries.\n",
+}
+
+
+@pytest.fixture
+def root(tmp_path, write):
+    root = tmp_path / "root"
+    root.mkdir()
+    write(root, **FILES)
+    return root
+
+
+@pytest.fixture(params=["store", "resident"])
+async def memory(request, root, provider):
+    memory = CodebaseMemory(provider, root)
+    await memory.index()
+    if request.param == "resident":
+        await memory.warm()
+        index = await memory._resident.current()
+        assert index is not None
+        monkeyed = provider.search, provider.search_text
+        provider.search = provider.search_text = None
+        yield memory
+        provider.search, provider.search_text = monkeyed
+    else:
+        memory._resident._limit = 0
+        yield memory
+        assert memory._resident._index is None
+    await memory.close()
+
+
+def paths(answer):
+    return [hit.path for hit in answer.hits]
+
+
+class TestSymbol:
+    async def test_a_qualified_name_finds_its_definition(self, memory):
+        answer = await memory.search("Client.get", mode="symbol")
+        assert paths(answer)[0] == "src/client.py"
+        assert "src/cache.py" not in paths(answer)[:1]
+
+    async def test_a_bare_name_finds_every_definition_and_no_use(self, memory):
+        answer = await memory.search("get", mode="symbol")
+        assert set(paths(answer)) >= {"src/client.py", "src/cache.py"}
+        assert "web/fetch.js" not in paths(answer)
+
+    async def test_an_unknown_name_finds_nothing(self, memory):
+        assert paths(await memory.search("no_such_name_at_all", mode="symbol")) == []
+
+
+class TestRelated:
+    async def test_a_place_finds_what_is_like_it_and_not_itself(self, memory):
+        answer = await memory.search("src/client.py:7-9", mode="related", limit=3)
+        assert answer.hits
+        assert not any(hit.path == "src/client.py" and hit.start_line <= 7 for hit in answer.hits)
+
+    async def test_a_whole_file_is_a_place(self, memory):
+        answer = await memory.search("./src/client.py", mode="related")
+        assert "src/client.py" not in paths(answer)
+        assert "web/fetch.js" in paths(answer)
+
+    @pytest.mark.parametrize("place", ["src/none.py", "src/client.py:900", "how does it work"])
+    async def test_an_unknown_place_is_refused(self, memory, place):
+        with pytest.raises(InvalidRequestError, match="not in the index"):
+            await memory.search(place, mode="related")
+
+
+class TestFilters:
+    async def test_by_kind(self, memory):
+        answer = await memory.search("get a document", kind="interface")
+        assert paths(answer) == ["src/store.ts"]
+
+    async def test_by_symbol(self, memory):
+        assert set(paths(await memory.search("anything", symbol="Cache.get"))) == {"src/cache.py"}
+
+    async def test_by_language(self, memory):
+        assert set(paths(await memory.search("get", language="typescript"))) == {"src/store.ts"}
+
+    async def test_by_glob(self, memory):
+        assert set(paths(await memory.search("get url", path="web/**"))) == {"web/fetch.js"}
+
+    @pytest.mark.parametrize(
+        ("given", "message"),
+        [
+            ({"kind": "gadget"}, "no kind 'gadget'"),
+            ({"symbol": "  "}, "symbol is empty"),
+            ({"budget": 1}, "budget is 1"),
+            ({"budget": True}, "budget is True"),
+        ],
+    )
+    async def test_what_cannot_be_asked_is_refused(self, memory, given, message):
+        with pytest.raises(InvalidRequestError, match=message):
+            await memory.search("get", **given)
+
+
+class TestAnswers:
+    async def test_files_are_mapped_best_first_with_their_names(self, memory):
+        answer = await memory.search("how does the client send a request")
+        assert answer.files[0].path == "src/client.py"
+        assert {"Client", "Client.send"} <= set(answer.files[0].symbols)
+        scores = [one.score for one in answer.files]
+        assert scores == sorted(scores, reverse=True)
+
+    async def test_a_budget_is_kept(self, memory):
+        answer = await memory.search("client get document", budget=60)
+        assert 0 < sum(hit.tokens for hit in answer.hits) <= 60
+
+    async def test_the_store_and_the_copy_say_the_same(self, root, provider):
+        memory = CodebaseMemory(provider, root)
+        await memory.index()
+        for query in ("get a document", "Cache", "open a socket", "README client"):
+            memory._resident._limit = 0
+            stored = await memory.search(query)
+            memory._resident._limit = 1000
+            await memory.warm()
+            assert await memory._resident.current() is not None
+            resident = await memory.search(query)
+            assert paths(resident) == paths(stored)
+            assert [hit.score for hit in resident.hits] == pytest.approx(
+                [hit.score for hit in stored.hits], rel=1e-4
+            )
+
+
+class TestCopy:
+    async def test_it_follows_the_writes_of_this_process(self, root, provider, write):
+        memory = CodebaseMemory(provider, root)
+        await memory.index()
+        await memory.warm()
+        write(root, **{"src/new.py": "def quetzal():\n    return 1\n"})
+        (root / "src/cache.py").unlink()
+        assert paths(await memory.search("quetzal"))[0] == "src/new.py"
+        assert await memory._resident.current() is not None
+        assert "src/cache.py" not in paths(await memory.search("cache entries key"))
+
+    async def test_it_follows_the_writes_of_others(self, root, new_lance, write):
+        one, other = CodebaseMemory(new_lance(), root), CodebaseMemory(new_lance(), root)
+        await one.index()
+        await one.warm()
+        assert await one._resident.current() is not None
+        write(root, **{"src/new.py": "def quetzal():\n    return 1\n"})
+        await other.index()
+        assert paths(await one.search("quetzal", refresh=False))[0] == "src/new.py"
+        assert await one._resident.current() is not None
+
+    async def test_a_large_collection_is_left_to_the_store(self, root, provider):
+        memory = CodebaseMemory(provider, root)
+        memory._resident._limit = 3
+        await memory.index()
+        await memory.warm()
+        assert await memory._resident.current() is None
+        assert paths(await memory.search("Client"))
+
+    async def test_a_second_search_makes_it(self, root, provider):
+        memory = CodebaseMemory(provider, root)
+        await memory.index()
+        await memory.search("get")
+        assert memory._resident._loading is None
+        await memory.search("get")
+        await memory._resident._loading
+        assert await memory._resident.current() is not None
+        await memory.close()
+
+
+def hit(text, start=1):
+    lines = text.count("\n")
+    return CodeHit("a.py", start, start + lines, None, None, 1.0, text, {})
+
+
+class TestWithin:
+    def test_without_a_budget_all_are_kept(self):
+        assert within([hit("x" * 9000), hit("y")], None) == [hit("x" * 9000), hit("y")]
+
+    def test_one_that_is_too_long_makes_room_for_the_next(self):
+        assert [
+            one.text[0] for one in within([hit("a" * 40), hit("b" * 400), hit("c" * 40)], 25)
+        ] == [
+            "a",
+            "c",
+        ]
+
+    def test_the_first_is_cut_at_a_line(self):
+        (only,) = within([hit("one\ntwo\n" + "three " * 50, start=7)], 4)
+        assert (only.text, only.start_line, only.end_line) == ("one\ntwo", 7, 8)
+
+    def test_a_first_line_that_is_too_long_is_cut(self):
+        (only,) = within([hit("x" * 900)], 50)
+        assert (len(only.text), only.end_line) == (200, 1)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "name", "least", "most"),
+    [
+        ("Client.get", "http.Client.get", 1, 1),
+        ("Client::get", "Client.get", 1, 1),
+        ("client.GET", "Client.get", 0.5, 0.9),
+        ("Conn", "Connection", 0.1, 0.6),
+        ("get", "target", 0, 0),
+        ("Other.get", "Client.put", 0, 0),
+        ("...", "Client", 0, 0),
+    ],
+)
+def test_likeness_of_names(wanted, name, least, most):
+    assert least <= likeness(wanted, name) <= most
+
+
+@pytest.mark.parametrize(
+    ("query", "place"),
+    [
+        ("src/a.py", ("src/a.py", 1, None)),
+        ("src/a.py:12", ("src/a.py", 12, 12)),
+        ("./src/a.py:12-30", ("src/a.py", 12, 30)),
+        ("src\\a.py:3", ("src/a.py", 3, 3)),
+        ("c:odd name.py", ("c:odd name.py", 1, None)),
+    ],
+)
+def test_places(query, place):
+    assert SearchRequest.of(query, mode="related").place() == place
+
+
+def test_an_overview_is_recognised():
+    assert asks_for_overview("What is the architecture of this project?")
+    assert not asks_for_overview("where are tokens checked")
+
+
+async def test_neighbours_are_one_piece_and_edges_are_trimmed(tmp_path, write, provider):
+    function = "def {0}_{1}(x):\n    # {0}\n" + "    x += 1  # padding of some length\n" * 9
+    text = "\n\n".join(function.format(word, n) for n in range(3) for word in ("ant", "bee"))
+    write(tmp_path, **{"a.py": text})
+    memory = CodebaseMemory(provider, tmp_path)
+    answer = await memory.search("ant_1", limit=10)
+    lines = text.split("\n")
+    spans = sorted((one.start_line, one.end_line) for one in answer.hits)
+    assert all(end < start for (_, end), (start, _) in itertools.pairwise(spans))
+    for one in answer.hits:
+        assert one.text == "\n".join(lines[one.start_line - 1 : one.end_line])
+        assert len(one.text) <= max(answers.MERGED_CHARACTERS, 3000)
