@@ -14,7 +14,7 @@ from victor_memory.errors import InvalidRequestError
 from victor_memory.filters import Filter, all_of, where
 from victor_memory.redaction import Redactor, redact
 from victor_memory.retrieval.fusion import Fused
-from victor_memory.retrieval.ranking import query_names
+from victor_memory.retrieval.ranking import dense_share, query_names
 from victor_memory.retrieval.text import analyse, query_terms
 from victor_memory.types import Hit, Record
 
@@ -36,11 +36,13 @@ _TERM_FILES: Final = 40
 _SUBJECT_WEIGHT: Final = 2
 """How often the words of the subject count."""
 
-SUBJECT: Final = 0.35
+DENSE: Final = 0.6
+"""Of the dense share that suits a search of code: messages use the words that are asked with."""
+SUBJECT: Final = 0.4
 """Added when the subject has all words of the query, and in part when it has some."""
-FILE: Final = 0.3
+FILE: Final = 0.2
 """Added when a file is named by the query; less if the commit touches many."""
-NAME: Final = 0.3
+NAME: Final = 0.2
 """Added when the message spells out an identifier that the query spells out."""
 RECENCY: Final = 0.03
 HALF_LIFE_DAYS: Final = 365.0
@@ -203,6 +205,11 @@ def _utc(moment: datetime | None) -> datetime | None:
 
 
 # -- ranking --------------------------------------------------------------------------------------
+
+
+def dense_share_of(asked: HistoryRequest) -> float:
+    """Return the share of the dense score that suits *asked*."""
+    return {"lexical": 0.0, "semantic": 1.0}.get(asked.mode, DENSE * dense_share(asked.query))
 
 
 def ranked(

@@ -19,7 +19,7 @@ from victor_memory._logging import get_logger
 from victor_memory.errors import InvalidRequestError, ProviderUnavailableError
 
 log = get_logger(__name__)
-MAX_MESSAGE: Final = 8000
+MAX_MESSAGE: Final = 4000
 """Characters kept of a message; longer ones quote logs, or list what a release has."""
 MAX_FILES: Final = 200
 """Paths kept of a commit; one that touches more is about none of them."""

@@ -29,6 +29,7 @@ from victor_memory.codebase.commit_search import (
     HistoryMode,
     HistoryRequest,
     Prepared,
+    dense_share_of,
     prepared,
     ranked,
 )
@@ -38,7 +39,6 @@ from victor_memory.errors import InvalidRequestError, VictorMemoryError
 from victor_memory.filters import where
 from victor_memory.redaction import Redactor, redact_secrets
 from victor_memory.retrieval.fusion import fuse
-from victor_memory.retrieval.ranking import dense_share
 from victor_memory.types import Hit, Record, StoreStats
 
 if TYPE_CHECKING:
@@ -341,7 +341,6 @@ class HistoryMemory:
     async def _find(self, asked: HistoryRequest) -> list[CommitHit]:
         accept = asked.accepts()
         pool = min(MAX_POOL, max(POOL, 10 * asked.limit))
-        share = {"lexical": 0.0, "semantic": 1.0}.get(asked.mode, dense_share(asked.query))
         while True:
             lexical, dense = await asyncio.gather(
                 self._by_words(asked, pool), self._by_meaning(asked, pool)
@@ -355,7 +354,7 @@ class HistoryMemory:
         fused = fuse(
             {hit.id: hit.score for hit in lexical if hit.id in hits},
             {hit.id: hit.score for hit in dense if hit.id in hits},
-            share,
+            dense_share_of(asked),
         )
         return await asyncio.to_thread(ranked, asked, hits, fused)
 

@@ -46,7 +46,7 @@ class ResidentChunks:
 
     async def current(self) -> ResidentIndex[FoundChunk] | None:
         """Return the copy if it is what the view says now; start to make it if that pays."""
-        if not self._view.known or self._view.chunks > self._limit:
+        if self._synced != self._view.version and not self._fits():
             self._forget()
             return None
         if self._index is None:
@@ -95,6 +95,9 @@ class ResidentChunks:
 
     # -- keeping up -------------------------------------------------------------------------------
 
+    def _fits(self) -> bool:
+        return self._view.known and self._view.chunks <= self._limit
+
     def _forget(self) -> None:
         self._index, self._held, self._synced = None, {}, -1
 
@@ -112,6 +115,8 @@ class ResidentChunks:
         return missing
 
     async def _load(self) -> None:
+        if not self._fits():
+            return
         try:
             if self._index is None:
                 from victor_memory.retrieval.resident import ResidentIndex

@@ -24,6 +24,7 @@ from typing import Final, NamedTuple
 
 from victor_memory.retrieval.definitions import definitions
 from victor_memory.retrieval.fusion import Fused
+from victor_memory.retrieval.places import Places
 from victor_memory.retrieval.text import STOP_WORDS, query_terms, split_identifier, stem
 
 FILE_NAME: Final = 0.55
@@ -81,53 +82,6 @@ class Ranked:
     score: float
     parts: Mapping[str, float]
 
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A kind of file that is rarely meant, and the (stemmed) words that say it is meant."""
-
-    name: str
-    factor: float
-    pattern: re.Pattern[str]
-    asked_by: frozenset[str]
-
-
-_PLACES: Final = (
-    _Place(
-        "test",
-        0.4,
-        re.compile(
-            r"(?:^|/)(?:tests?|specs?|__tests__|testdata|test_\w+|fixtures?|mocks?|__mocks__|e2e"
-            r"|bench(?:marks?)?)/|(?:^|/)(?:test_[^/]*|conftest|[^/]*(?:[_.](?:test|spec|bench)"
-            r"|Tests?|Spec))\.\w+$"
-        ),
-        frozenset(["test", "spec", "fixtur", "mock", "bench", "benchmark", "pytest", "unittest"]),
-    ),
-    _Place(
-        "example",
-        0.5,
-        re.compile(r"(?:^|/)(?:examples?|samples?|demos?|playground|tutorials?|sandbox)/"),
-        frozenset(["exampl", "sampl", "demo", "tutori"]),
-    ),
-    _Place(
-        "document",
-        0.5,
-        re.compile(
-            r"(?i)(?:^|/)(?:docs?|website|changelog[^/]*)/|\.(?:md|mdx|rst|txt|adoc)$"
-            r"|(?:^|/)(?:authors|changelog|changes|history|licen[cs]e|news|readme)[^/]*$"
-        ),
-        frozenset(["doc", "document", "readm", "changelog", "guid", "licens", "contribut"]),
-    ),
-    _Place(
-        "legacy",
-        0.6,
-        re.compile(r"(?i)(?:^|/)_?(?:deprecated|legacy|compat|compatibility|v1)(?:[/._]|$)"),
-        frozenset(["deprec", "legaci", "compat", "v1"]),
-    ),
-)
-_DECLARATION: Final = re.compile(r"\.(?:d\.ts|pyi|h|hh|hpp|hxx|mli|fsi|hs-boot)$")
-DECLARATION_FACTOR: Final = 0.8
-"""For a file that only declares what another candidate of the same name implements."""
 
 _WORD: Final = re.compile(r"\w+")
 _SEPARATOR: Final = re.compile(r"::|->|[.#:]")
@@ -200,21 +154,31 @@ def _path_words(path: str) -> tuple[frozenset[str], frozenset[str]]:
     return own, _all_words(directories) - own
 
 
-def _defined(one: Candidate) -> frozenset[str]:
-    """Return the bare names that a chunk defines."""
+class _Names(NamedTuple):
+    """The bare names that a chunk defines, in the forms that queries are compared with."""
+
+    bare: frozenset[str]
+    words: tuple[frozenset[str], ...]
+    """Of each name."""
+    all_words: frozenset[str]
+
+
+def _defined(one: Candidate) -> _Names:
     if one.defines is None:
         return _defined_in(one.text, one.language)
-    return _bare(tuple(one.defines))
+    return _names(tuple(one.defines))
 
 
 @lru_cache(maxsize=4096)
-def _defined_in(text: str, language: str | None) -> frozenset[str]:
-    return _bare(tuple(one.name for one in definitions(text, language)))
+def _defined_in(text: str, language: str | None) -> _Names:
+    return _names(tuple(one.name for one in definitions(text, language)))
 
 
-@lru_cache(maxsize=16384)
-def _bare(names: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(_SEPARATOR.split(one)[-1].rstrip("?!") for one in names)
+@lru_cache(maxsize=65536)
+def _names(defined: tuple[str, ...]) -> _Names:
+    bare = frozenset(_SEPARATOR.split(one)[-1].rstrip("?!") for one in defined)
+    words = tuple(found for one in bare if (found := _words(one)))
+    return _Names(bare, words, frozenset[str]().union(*words))
 
 
 def _likeness(asked: str, given: str) -> float:
@@ -249,7 +213,7 @@ class _Query:
         self.names = query_names(query)
         self._capitalised = _capitalised(query)
         self._lower_names = frozenset(one.lower() for one in self.names)
-        self._places = [one for one in _PLACES if one.asked_by.isdisjoint(terms)]
+        self.places = Places(terms, paths)
         in_paths = frozenset(part for path in paths for one in _path_words(path) for part in one)
         self._likeness = {
             part: found
@@ -296,31 +260,22 @@ class _Query:
         shared = _symbol_words(name) & self._weights.keys() if name else ()
         return SYMBOL * min(1.0, math.fsum(map(self._weights.__getitem__, shared)) / self._whole)
 
-    def definition(self, defined: frozenset[str]) -> float:
+    def definition(self, defined: _Names) -> float:
         """Return what a chunk that defines the names *defined* adds."""
         named = 0.0
         if self.names:
-            if not self.names.isdisjoint(defined):
+            if not self.names.isdisjoint(defined.bare):
                 named = 1.0
-            elif any(one.lower() in self._lower_names for one in defined):
+            elif any(one.lower() in self._lower_names for one in defined.bare):
                 named = 0.7
         worded = 0.0
-        for name in defined:
-            if words := _words(name):
-                shared = words & self._weights.keys()
-                known = math.fsum(self._weights[one] for one in shared)
-                covered = min(1.0, known / self._whole)
-                worded = max(worded, covered * len(shared) / len(words))
-        typed = 0.0 if self._capitalised.isdisjoint(defined) else DEFINES_CAPITALISED
+        if not defined.all_words.isdisjoint(self._weights):
+            for words in defined.words:
+                if shared := words & self._weights.keys():
+                    known = math.fsum(map(self._weights.__getitem__, shared))
+                    worded = max(worded, min(1.0, known / self._whole) * len(shared) / len(words))
+        typed = 0.0 if self._capitalised.isdisjoint(defined.bare) else DEFINES_CAPITALISED
         return DEFINES_NAME * named + DEFINES_WORDS * worded + typed
-
-    def place(self, path: str, implemented: frozenset[str]) -> float:
-        """Return the factor for where *path* is; *implemented* are the other files' bare names."""
-        factor = math.prod(one.factor for one in self._places if one.pattern.search(path))
-        declares = _DECLARATION.search(path)
-        if declares and path[: declares.start()] in implemented:
-            factor *= DECLARATION_FACTOR
-        return factor
 
 
 def rank(query: str, candidates: Sequence[Candidate], limit: int) -> list[Ranked]:
@@ -335,16 +290,13 @@ def rank(query: str, candidates: Sequence[Candidate], limit: int) -> list[Ranked
     # fsum, here and above: the last bit of a sum must not depend on the order of its parts.
     found = {path: math.fsum(values) for path, values in squares.items()}
     most = max(found.values(), default=0.0) or 1.0
-    implemented = frozenset(
-        path.rpartition(".")[0] for path in paths if not _DECLARATION.search(path)
-    )
     files = {
         path: _File(
             asked.file_name(path),
             DIRECTORY * asked.coverage(_path_words(path)[1]),
             FILE * math.sqrt(found[path] / most)
             + FILE_MEANING * math.fsum(heapq.nlargest(3, near[path])) / 3,
-            asked.place(path, implemented),
+            asked.places.factor(path),
         )
         for path in paths
     }
