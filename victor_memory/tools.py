@@ -61,7 +61,8 @@ async def code_search(memory: MemoryRuntime, given: CodeSearch) -> dict[str, Any
     answer = await memory.codebase.search(
         given.query, limit=given.limit, path=given.path, language=given.language
     )
-    return {"results": [asdict(hit) for hit in answer.hits]}
+    found = {"results": [asdict(hit) for hit in answer.hits]}
+    return {**found, "notice": answer.notice} if answer.notice else found
 
 
 async def memory_recall(memory: MemoryRuntime, given: MemoryRecall) -> dict[str, Any]:

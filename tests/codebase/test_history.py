@@ -76,7 +76,7 @@ async def test_a_question_finds_the_commit_that_answers_it(repo, provider, commi
     assert best.sha == Repository(repo).newest(None)[1]
     assert best.sha.startswith(best.short)
     assert best.parents == 1
-    added = ("text", "subject", "file", "name", "recency")
+    added = ("text", "subject", "file", "change", "name", "recency")
     assert best.score == pytest.approx(sum(best.parts[one] for one in added) * best.parts["merge"])
 
 
@@ -126,6 +126,21 @@ async def test_a_file_that_the_question_names_counts(tmp_path, provider, commit)
     (best, *_) = (await HistoryMemory(provider, root).search("speed of cache.py")).hits
     assert best.files == ("src/cache.py",)
     assert best.parts["file"] > 0
+
+
+async def test_what_appeared_or_went_is_found_where_it_did(tmp_path, provider, commit):
+    root = tmp_path / "r"
+    commit(root, "Extract the core", **{"core/lib.rs": "1"})
+    for number in range(5):
+        commit(root, f"Change the core {number}", **{"core/lib.rs": f"core {number}"})
+    (root / "core" / "lib.rs").unlink()
+    commit(root, "Back to one crate, without the core", **{"lib.rs": "1"})
+    history = HistoryMemory(provider, root)
+    assert (await subjects(history, "why was core introduced"))[0] == "Extract the core"
+    (best, *others) = (await history.search("why was core removed")).hits
+    assert best.subject == "Back to one crate, without the core"
+    assert best.parts["change"] > 0
+    assert {one.parts["change"] for one in others} == {0}
 
 
 async def test_only_new_commits_are_read(repo, provider, embedder, commit):

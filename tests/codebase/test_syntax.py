@@ -1,6 +1,7 @@
 """Each sample has an outline beside it, checked by eye: symbols, then calls, then imports."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -197,3 +198,11 @@ class TestGrammars:
         found = grammars.Grammars()
         assert found.get("cobol") is None
         assert found.problem is None
+
+
+def test_a_parsed_file_is_let_go():
+    _, language = grammars.GRAMMARS.get("python")
+    data = b"def f():\n    return 1\n" * 20_000
+    before = sys.getrefcount(data)
+    assert grammars.parse_tree(language, data) is not None
+    assert sys.getrefcount(data) == before

@@ -42,6 +42,8 @@ SUBJECT: Final = 0.4
 """Added when the subject has all words of the query, and in part when it has some."""
 FILE: Final = 0.2
 """Added when a file is named by the query; less if the commit touches many."""
+CHANGE: Final = 0.6
+"""Added when the query says that something appeared or went, and a path of that name did."""
 NAME: Final = 0.2
 """Added when the message spells out an identifier that the query spells out."""
 RECENCY: Final = 0.03
@@ -49,6 +51,11 @@ HALF_LIFE_DAYS: Final = 365.0
 MERGE_FACTOR: Final = 0.9
 """A merge says what its parts say better."""
 
+_CHANGES: Final = {
+    "A": frozenset("add creat first introduc new start".split()),
+    "D": frozenset("delet drop gone remov".split()),
+}
+"""What became of a file, and the (stemmed) words of a query that ask for it."""
 _WORD: Final = re.compile(r"[\w.+/-]+")
 
 
@@ -94,6 +101,7 @@ def _metadata(commit: Commit) -> dict[str, Any]:
         "time": int(commit.date.timestamp()),
         "parents": commit.parents,
         "files": list(commit.files),
+        "changes": commit.changes,
         "file_count": commit.file_count,
         "whole": commit.whole,
     }
@@ -119,7 +127,7 @@ class CommitHit:
     """Higher is better; comparable within one answer only."""
     parts: Mapping[str, float]
     """What the score is made of: `lexical`, `dense` and `text`, their mixture; `subject`, `file`,
-    `name` and `recency` are added to it, and all is multiplied by `merge`."""
+    `change`, `name` and `recency` are added to it, and all is multiplied by `merge`."""
 
 
 # -- asking ---------------------------------------------------------------------------------------
@@ -231,12 +239,13 @@ def ranked(
             "text": one.score,
             "subject": SUBJECT * _covered(words, analyse(subject)),
             "file": FILE * _files(words, spelt, hit.metadata["files"], hit.metadata["file_count"]),
+            "change": CHANGE * _changed(words, hit.metadata["files"], hit.metadata["changes"]),
             "name": NAME * any(_spells(hit.text, name) for name in names),
             # Weak: it orders what is otherwise alike.
             "recency": RECENCY * 0.5 ** (days / HALF_LIFE_DAYS),
             "merge": MERGE_FACTOR if hit.metadata["parents"] > 1 else 1.0,
         }
-        added = ("text", "subject", "file", "name", "recency")
+        added = ("text", "subject", "file", "change", "name", "recency")
         score = math.fsum(parts[part] for part in added) * parts["merge"]
         found.append((-score, key, parts))
     found.sort(key=lambda entry: entry[:2])
@@ -260,6 +269,23 @@ def _files(words: frozenset[str], spelt: set[str], files: Sequence[str], file_co
         if stem:
             best = max(best, 0.6 * len(words.intersection(stem)) / len(set(stem)))
     return best / (1 + math.log10(max(1, file_count)))
+
+
+def _changed(words: frozenset[str], files: Sequence[str], changes: str) -> float:
+    """Return how clearly what the query says appeared or went is a path that did, 0..1."""
+    asked = {letter for letter, said in _CHANGES.items() if not words.isdisjoint(said)}
+    rest = words.difference(*_CHANGES.values())
+    if not asked or not rest:
+        return 0.0
+    best = 0.0
+    for path, change in zip(files, changes, strict=True):
+        if change in asked:
+            for part in path.split("/"):
+                stem = frozenset(analyse(part.partition(".")[0]))
+                shared = len(rest & stem)
+                if shared:
+                    best = max(best, shared / len(stem) * shared / len(rest))
+    return best
 
 
 def _spells(text: str, name: str) -> bool:

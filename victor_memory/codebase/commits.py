@@ -60,6 +60,8 @@ class Commit:
     """The rest of the message, without sign-offs."""
     files: tuple[str, ...]
     """What it touches, `MAX_FILES` at most; for a merge, what it brought to its first parent."""
+    changes: str
+    """For each of `files` a letter: `A` added, `D` deleted, `M` modified, `T` its type changed."""
     file_count: int
     whole: bool = True
     """False where a shallow clone was cut off: what the commit touches is not known."""
@@ -201,7 +203,7 @@ _OPTIONS: Final = tuple(
 
 
 _WITH_FILES: Final = tuple(
-    "log -z -m --first-parent --no-renames --no-relative --name-only".split()
+    "log -z -m --first-parent --no-renames --no-relative --name-status".split()
 )
 
 
@@ -243,27 +245,32 @@ def _fields(stream: IO[bytes]) -> Iterator[bytes]:
 
 
 def _commits(fields: Iterator[bytes], mark: str, cut_off: frozenset[str]) -> Iterator[Commit]:
-    """Put commits together: after the mark come five fields, then paths up to the next mark."""
+    """Put commits together: after the mark come five fields, then changes and paths by turns."""
     separator = mark.encode()
     head: list[str] = []
-    paths: list[str] = []
-    count = 0
+    paths: list[tuple[str, str]] = []
+    count, change = 0, ""
     for field in fields:
         if field.endswith(separator):  # line feeds, or a heading, may be before it
             if head:
                 yield _commit(head, paths, count, cut_off)
-            head, paths, count = [], [], 0
+            head, paths, count, change = [], [], 0, ""
         elif len(head) < _HEAD:
             head.append(field.decode("utf-8", "replace"))
-        elif path := field.removeprefix(b"\n"):
+        elif not change:
+            change = field.strip()[:1].decode("ascii", "replace")
+        else:
             count += 1
             if len(paths) < MAX_FILES:
-                paths.append(path.decode("utf-8", "backslashreplace"))
+                paths.append((change, field.decode("utf-8", "backslashreplace")))
+            change = ""
     if len(head) == _HEAD:
         yield _commit(head, paths, count, cut_off)
 
 
-def _commit(head: list[str], paths: list[str], count: int, cut_off: frozenset[str]) -> Commit:
+def _commit(
+    head: list[str], paths: list[tuple[str, str]], count: int, cut_off: frozenset[str]
+) -> Commit:
     sha, parents, seconds, author, message = head
     whole = sha not in cut_off
     subject, _, body = message.strip().partition("\n")
@@ -275,7 +282,8 @@ def _commit(head: list[str], paths: list[str], count: int, cut_off: frozenset[st
         date=_date(seconds),
         subject=_ADDRESS.sub("", subject[:MAX_MESSAGE]).strip(),
         body=body.strip(),
-        files=tuple(paths) if whole else (),
+        files=tuple(path for _, path in paths) if whole else (),
+        changes="".join(change for change, _ in paths) if whole else "",
         file_count=count if whole else 0,
         whole=whole,
     )

@@ -138,20 +138,26 @@ def parse_tree(language: Language, data: bytes, *, indented: bool = False) -> Tr
         return None
     budget = BASE_SECONDS + SECONDS_PER_BYTE * len(data)
     started, limit = time.perf_counter(), time.thread_time() + budget
-    view = memoryview(data)
+    # The parser never gives back what it is handed (tree-sitter 0.26): each piece would keep all of
+    # the file alive, were it not released here.
+    pieces = [memoryview(data)]
+
+    def read(offset: int, _point: tuple[int, int]) -> memoryview:
+        pieces.append(pieces[0][offset:])
+        return pieces[-1]
 
     def late(_offset: int, _error: bool) -> bool:  # noqa: FBT001 - the parser's signature
         # Processor time never runs ahead of the clock, which is much cheaper to read.
         return time.perf_counter() > started + budget and time.thread_time() > limit
 
     try:
-        return Parser(language).parse(
-            lambda offset, _: view[offset:],
-            progress_callback=late,
-        )
+        return Parser(language).parse(read, progress_callback=late)
     except ValueError:  # stopped by the callback
         log.warning("parsing_stopped", count=len(data))
         return None
+    finally:
+        for piece in reversed(pieces):
+            piece.release()
 
 
 def _nesting(data: bytes) -> int:

@@ -49,7 +49,7 @@ MAX_COMMITS: Final = 20_000
 """Commits that are searched, the newest, unless more are asked for."""
 WAIT: Final = 5.0
 """Seconds for which a search waits while the history is read, if nothing else is said."""
-POOL: Final = 150
+POOL: Final = 300
 """Commits taken from each search before ranking, at least; ten are taken for each result."""
 MAX_POOL: Final = 10_000
 _STATE: Final = "history-state"

@@ -184,8 +184,8 @@ class ResidentIndex(Generic[T]):
                 distance = np.linalg.norm(segment.vectors - query, axis=1)
                 scores.append((1 / (1 + distance)).astype(np.float32))
             else:
-                # Not `@`: its threads spend longer waiting for each other on a busy machine than one
-                # thread takes to read the vectors.
+                # Not `@`: on a busy machine its threads spend longer waiting for each other than
+                # one takes to read the vectors.
                 scores.append(np.einsum("ij,j->i", segment.vectors, query))
         dense = [mask & one.dense for mask, one in zip(masks, self._segments, strict=True)]
         return self._best(scores, limit, dense, least=-math.inf)
