@@ -138,6 +138,7 @@ class MemoryRuntime:
                 provider,
                 root,
                 chunkers=self.plugins.items("victor_memory_register_chunkers"),
+                redactors=self.plugins.items("victor_memory_register_redactors"),
                 vectors=self._vectors,
             )
         return self._codebases[root]

@@ -9,6 +9,7 @@ from victor_memory.codebase import indexer, pipeline
 from victor_memory.codebase.exclusions import Reason
 from victor_memory.codebase.memory import CodebaseMemory
 from victor_memory.errors import EmbeddingError, InvalidRequestError
+from victor_memory.redaction import Redaction
 from victor_memory.types import Chunk, Record
 
 
@@ -521,3 +522,32 @@ class TestHousekeeping:
         assert most <= 2 * provider.options.compact_every
         assert after.disk_bytes < 3_000_000
         await memory.close()
+
+
+class TestSecrets:
+    async def test_no_secret_is_embedded_or_stored(self, tmp_path, write, provider, embedder):
+        key = "ghp_" + "a1B2c3D4" * 4 + "e5F6"
+        write(
+            tmp_path, **{"deploy.py": f"import os\n\nTOKEN = '{key}'\n\n\ndef deploy():\n    ...\n"}
+        )
+        report = await CodebaseMemory(provider, tmp_path).index()
+        assert report.secrets_redacted == 1
+        stored = [one async for batch in provider.scan() for one in batch]
+        assert stored
+        assert not any(key in one.text or key.lower() in (one.terms or "") for one in stored)
+        assert not any(key in text for text in embedder.documents)
+        assert "def deploy" in "".join(one.text for one in stored)
+
+    async def test_a_redactor_that_fails_costs_the_file_and_says_so(
+        self, tmp_path, write, provider
+    ):
+        def broken(text):
+            if "BOOM" in text:
+                raise ValueError(text)
+            return Redaction(text)
+
+        write(tmp_path, **{"a.py": "BOOM = 1\n", "b.py": "fine = 1\n"})
+        report = await CodebaseMemory(provider, tmp_path, redactors=[broken]).index()
+        assert [one for one in report.notes if "a.py is left out" in one]
+        stored = {one.metadata["file_path"] async for batch in provider.scan() for one in batch}
+        assert stored == {"b.py"}

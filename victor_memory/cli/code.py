@@ -103,6 +103,8 @@ def _print_left_out(report: IndexReport) -> None:
     if report.left_out:
         reasons = ", ".join(f"{count} {reason}" for reason, count in report.left_out.items())
         note(f"Left out: {reasons}.")
+    if report.secrets_redacted:
+        note(f"Secrets taken out of what is stored: {report.secrets_redacted}.")
 
 
 COMMANDS = (index,)

@@ -32,14 +32,16 @@ from victor_memory.codebase.records import (
     recipe,
     terms,
 )
+from victor_memory.codebase.secrets import redact_source
 from victor_memory.codebase.vector_cache import Embedding, VectorCache
 from victor_memory.codebase.views import View, Views
-from victor_memory.errors import ProviderUnavailableError
+from victor_memory.errors import PluginError, ProviderUnavailableError
 from victor_memory.filters import where
 from victor_memory.types import Record
 
 if TYPE_CHECKING:
     from victor_memory.providers.base import BaseEmbeddingProvider
+    from victor_memory.redaction import Redactor
 
 log = get_logger(__name__)
 FILES_PER_LOOK: Final = 256
@@ -74,6 +76,7 @@ class Indexer:
         tree: SourceTree,
         *,
         chunkers: Sequence[Chunker] = (),
+        redactors: Sequence[Redactor] = (),
         vectors: VectorCache | None = None,
     ) -> None:
         self.provider = provider
@@ -84,7 +87,9 @@ class Indexer:
         self._views = Views(shared_directory(provider), tree.root)
         self._vectors = vectors
         self._chunkers = tuple(chunkers)
-        self._recipe = recipe(self._chunkers)
+        self._redactors = tuple(redactors)
+        self._recipe = recipe(self._chunkers, self._redactors)
+        self._redacted = 0
         self._stored: StoredFiles | None = None
         self._generation: str | None = None
         """That of the store when `_stored` was true."""
@@ -272,6 +277,7 @@ class Indexer:
     async def _apply(self, plan: Plan, progress: Progress | None, *, fresh: bool) -> IndexReport:
         stored = await self.stored()
         embedding = Embedding(self.provider.embedder, self._vectors)
+        self._redacted = 0
         adopted = {
             path: (plan.found[path], count)
             for path in plan.changed
@@ -298,6 +304,7 @@ class Indexer:
             chunks_written=tally.chunks,
             chunks_embedded=embedding.embedded,
             chunks_cached=embedding.cached,
+            secrets_redacted=self._redacted,
             notes=(*plan.notes, *tally.problems),
         )
 
@@ -305,7 +312,13 @@ class Indexer:
         data = self.tree.read(path)
         if not isinstance(data, bytes) or refused_content(path, data):
             return None, ()
-        chunks, problems = cut(path, decode(data), self._chunkers)
+        try:
+            text, secrets = redact_source(decode(data), self._redactors)
+        except PluginError as exc:
+            # Rather not found than stored with what the redactor would have taken out.
+            return None, [f"{path} is left out: {exc}"]
+        self._redacted += secrets
+        chunks, problems = cut(path, text, self._chunkers)
         # A file of blanks keeps one chunk, so that the store knows the file.
         kept = [one for one in chunks if one.text.strip()] or chunks[:1]
         digest = file_hash(data, self._recipe)

@@ -25,6 +25,7 @@ from victor_memory.types import StoreStats
 
 if TYPE_CHECKING:
     from victor_memory.providers.base import BaseEmbeddingProvider
+    from victor_memory.redaction import Redactor
 
 WAIT: Final = 5.0
 """Seconds for which a search waits while the index is brought up to date, if nothing else is said:
@@ -70,7 +71,8 @@ class CodebaseStatus:
 class CodebaseMemory:
     """Finds code below *root*, and keeps its index in *provider* up to date.
 
-    *chunkers* are asked before the built-in one; *vectors* spares the model what it has seen. The
+    *chunkers* are asked before the built-in one; *redactors* take secrets out of files, after the
+    built-in rules; *vectors* spares the model what it has seen. The
     provider is opened when it is needed; closing it is its owner's business, after `close`. In a
     store on this machine, several working trees of one repository may share a collection.
 
@@ -85,12 +87,15 @@ class CodebaseMemory:
         root: str | os.PathLike[str],
         *,
         chunkers: Sequence[Chunker] = (),
+        redactors: Sequence[Redactor] = (),
         max_file_bytes: int = MAX_FILE_BYTES,
         vectors: VectorCache | None = None,
     ) -> None:
         self._provider = provider
         self._tree = SourceTree(root, max_file_bytes=max_file_bytes)
-        self._indexer = Indexer(provider, self._tree, chunkers=chunkers, vectors=vectors)
+        self._indexer = Indexer(
+            provider, self._tree, chunkers=chunkers, redactors=redactors, vectors=vectors
+        )
         self._refresher = Refresher(self._indexer, BuildLock(shared_directory(provider)))
         self._resident = ResidentChunks(provider, self._indexer.view)
         self._indexer.listeners.append(self._resident)

@@ -37,6 +37,8 @@ class IndexReport:
     """Chunks that the model was given."""
     chunks_cached: int = 0
     """Chunks whose vectors were known already."""
+    secrets_redacted: int = 0
+    """Secrets that were taken out of files before they were embedded and stored."""
     seconds: float = 0.0
     source: str = "walk"
     """Who listed the files: `git`, or a `walk` of the directory."""

@@ -19,6 +19,7 @@ from victor_memory.types import Chunk, Record
 
 if TYPE_CHECKING:
     from victor_memory.codebase.chunking import Chunker
+    from victor_memory.redaction import Redactor
     from victor_memory.types import Vectors
 
 KIND: Final = "code"
@@ -33,9 +34,13 @@ Version: TypeAlias = tuple[str, str]
 """A file's path, and the digest of one content it has or had."""
 
 
-def recipe(chunkers: Sequence[Chunker]) -> bytes:
+def recipe(chunkers: Sequence[Chunker], redactors: Sequence[Redactor] = ()) -> bytes:
     """Return what identifies how files become records, for `file_hash`."""
     names = [f"{type(one).__module__}.{type(one).__qualname__}" for one in chunkers]
+    names += [
+        f"redactor {getattr(one, '__module__', '')}.{getattr(one, '__qualname__', type(one))}"
+        for one in redactors
+    ]
     packed = "\n".join([str(FORMAT), *names]).encode()
     return hashlib.blake2b(packed, digest_size=_DIGEST_BYTES).digest()
 
