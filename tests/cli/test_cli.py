@@ -70,6 +70,41 @@ def test_search_sees_what_changed_since(run, repo):
     assert "src/hello.py" not in {one["path"] for one in found}
 
 
+def test_search_by_name_place_kind_and_within_a_budget(run, repo):
+    def found(*arguments):
+        done = run("search", *arguments, repo, "--json", "-n", "20")
+        return [one["path"] for one in json.loads(done.stdout)["results"]]
+
+    assert found("RetryPolicy.wait_before_retry", "--mode", "symbol") == ["src/retry.py"]
+    assert found("src/hello.py:1", "--mode", "related") == ["src/retry.py"]
+    assert found("wait or say", "--kind", "class") == ["src/retry.py"]
+    assert found("anything", "--symbol", "say_hello") == ["src/hello.py"]
+    done = run("search", "hello", repo, "--budget", "3", code=2)
+    assert "at least" in done.stderr
+    done = run("search", "nowhere.py", repo, "--mode", "related", code=2)
+    assert "not in the index" in done.stderr
+
+
+def test_search_begins_with_a_map_if_asked(run, repo):
+    done = run("search", "retry policy", repo, "--map")
+    assert done.stdout.splitlines()[0].startswith("src/retry.py  RetryPolicy")
+    assert not run("search", "retry policy", repo).stdout.startswith("src/retry.py  RetryPolicy,")
+    done = run("search", "overview of the retry policy", repo)
+    assert done.stdout.splitlines()[0].startswith("src/retry.py  RetryPolicy")
+
+
+def test_search_all_asks_every_memory(run, repo):
+    run("remember", "We retry with exponential waits", "--project", repo, "--kind", "decision")
+    done = run("search", "why do we wait before a retry", repo, "--all", "--json")
+    sections = {one["kind"]: one for one in json.loads(done.stdout)["sections"]}
+    assert sections["code"]["results"][0]["path"] == "src/retry.py"
+    assert sections["conversation"]["results"][0]["text"] == "We retry with exponential waits"
+    assert sections["history"]["results"] == []
+    assert sections["history"]["notice"]
+    shown = run("search", "why do we wait before a retry", repo, "--all")
+    assert shown.stdout.index("wait_before_retry") < shown.stdout.index("exponential waits")
+
+
 def test_filters_and_modes(run, repo):
     (repo / "notes.md").write_text("# Hello\n\nHow we say hello.\n", encoding="utf-8")
     for arguments, expected in (

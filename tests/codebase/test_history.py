@@ -243,10 +243,12 @@ async def test_only_the_newest_commits_unless_more_are_asked_for(repo, provider,
     assert report.commits == 2
     assert "Add a client" not in await subjects(few, "client")
     assert "newest 2 commits" in (await few.search("client")).notice
-    commit(repo, "Newer", n="1")
-    assert (await few.update()).commits_removed == 0  # it is still reachable
+    for number in range(3):
+        commit(repo, f"Newer {number}", n=str(number))
+    report = await few.update()
+    assert (report.commits_removed, report.commits_written) == (0, 2)  # all are still reachable
     more = HistoryMemory(provider, repo, max_commits=10)
-    assert (await more.update()).commits == 4
+    assert (await more.update()).commits == 6
     assert (await more.search("client")).notice is None
 
 

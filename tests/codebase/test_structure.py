@@ -133,9 +133,11 @@ async def test_a_language_without_a_grammar_is_searched_by_text_and_says_so(tmp_
     assert [(one.line, one.parsed) for one in answer.results] == [(3, False)]
     assert answer.looked.as_text == 1
     assert "searched by text" in answer.looked.notice()
-    write.file(tmp_path, "src/tool.groovy", "def fetchAll(url) {\n    fetchAll(url)\n}\n")
-    found = await structure.symbols("fetchAll")
-    assert [one.start_line for one in found.results] == [1]
+    write.file(tmp_path, "src/tool.cr", "def fetch_all(url)\n  fetch_all(url)\nend\n")
+    found = await structure.symbols("fetch_all")
+    assert [(one.start_line, one.parsed) for one in found.results] == [(1, False)]
+    calls = await structure.callers("fetch_all")
+    assert [(one.line, one.parsed) for one in calls.results] == [(2, False)]
 
 
 async def test_a_cap_that_was_hit_is_said(root, monkeypatch):

@@ -285,7 +285,7 @@ def test_training_brings_questions_to_their_answers():
     assert right(start).mean() < 0.3
     assert right(trained).mean() > 0.9
     assert not trained[0].any()
-    assert (training.train(*arguments) == trained).all()
+    assert (train() == trained).all()
 
 
 @pytest.mark.sentence_transformers

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from victor_memory.cli.output import Debug, Json, execute, note, out, print_json, to_time
+from victor_memory.conversation.ranking import Recalled
 from victor_memory.conversation.records import Memory
 from victor_memory.runtime import open_runtime
 
@@ -81,22 +82,12 @@ def recall(
                 min_score=min_score,
             )
         if as_json:
-            results = [
-                {**_as_dict(one.memory), "score": one.score, "why": one.parts} for one in found
-            ]
-            print_json("recall", {"query": query, "results": results})
+            print_json("recall", {"query": query, "results": [recalled(one) for one in found]})
             return
         if not found:
             note("Nothing found. Try other words, or remember something first.")
         for one in found:
-            said = one.memory
-            where = f"  session {said.session}" if said.session else ""
-            date = said.created_at.date().isoformat()
-            out.print(f"{said.kind}  {date}{where}  {one.score:.3f}  {said.id}", markup=False)
-            if why:
-                parts = "  ".join(f"{name}={value:.3f}" for name, value in one.parts.items())
-                out.print(f"  {parts}", markup=False)
-            out.print(f"  {said.text}\n", markup=False)
+            print_recalled(one, why=why)
 
     execute(body(), as_json=as_json, debug=debug)
 
@@ -141,6 +132,23 @@ def forget(
         note(f"{len(gone.memories)} {verb}.")
 
     execute(body(), as_json=as_json, debug=debug)
+
+
+def recalled(one: Recalled) -> dict[str, Any]:
+    """Return what was recalled as JSON values."""
+    return {**_as_dict(one.memory), "score": one.score, "why": one.parts}
+
+
+def print_recalled(one: Recalled, *, why: bool) -> None:
+    """Print one memory that was recalled."""
+    said = one.memory
+    where = f"  session {said.session}" if said.session else ""
+    date = said.created_at.date().isoformat()
+    out.print(f"{said.kind}  {date}{where}  {one.score:.3f}  {said.id}", markup=False)
+    if why:
+        parts = "  ".join(f"{name}={value:.3f}" for name, value in one.parts.items())
+        out.print(f"  {parts}", markup=False)
+    out.print(f"  {said.text}\n", markup=False)
 
 
 def _as_dict(memory: Memory) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def history(
         for one in notices:
             note(one)
         for hit in answer.hits:
-            _print_hit(hit, why=why)
+            print_commit(hit, why=why)
 
     execute(body(), as_json=as_json, debug=debug)
 
@@ -89,7 +89,8 @@ async def _updated(memory: HistoryMemory) -> HistoryReport:
         return await memory.update(advance)
 
 
-def _print_hit(hit: CommitHit, *, why: bool) -> None:
+def print_commit(hit: CommitHit, *, why: bool) -> None:
+    """Print one commit that was found."""
     out.print(
         f"{hit.short}  {hit.date[:10]}  {hit.author}  {hit.score:.3f}", style="dim", markup=False
     )

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from victor_memory.cli.code import brought_up_to_date
+from victor_memory.cli.conversation import print_recalled, recalled
+from victor_memory.cli.history import print_commit
 from victor_memory.cli.output import Debug, Json, execute, note, out, print_json
+from victor_memory.codebase.answers import CodeHit
+from victor_memory.codebase.commit_search import CommitHit
+from victor_memory.conversation.ranking import Recalled
 from victor_memory.errors import ProviderUnavailableError
 from victor_memory.runtime import open_runtime
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from victor_memory.codebase.answers import CodeHit, MappedFile
+    from victor_memory.codebase.answers import MappedFile
+    from victor_memory.together import Section
 
 Path = Annotated[str, typer.Argument(help="Directory of the code.", show_default=True)]
 
@@ -50,6 +56,9 @@ def search(
     show_map: Annotated[
         bool, typer.Option("--map", help="Show the files that have most to do with it first.")
     ] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Ask the history and the conversations too.")
+    ] = False,
     why: Annotated[bool, typer.Option("--why", help="Show the parts of each score.")] = False,
     as_json: Json = False,
     debug: Debug = False,
@@ -74,6 +83,10 @@ def search(
             except ProviderUnavailableError as exc:
                 # What is indexed can still be searched; if nothing is, the search says so itself.
                 note(f"The index could not be brought up to date: {exc}")
+            if everything:
+                sections = await memory.search_all(query, path=path, limit=limit)
+                _tell_all(query, sections, why=why, as_json=as_json)
+                return
             answer = await codebase.search(query, **asked, refresh=False)  # type: ignore[arg-type]  # as checked
         if as_json:
             print_json(
@@ -94,6 +107,32 @@ def search(
             _print_file(hits, why=why)
 
     execute(body(), as_json=as_json, debug=debug)
+
+
+def _tell_all(query: str, sections: Sequence[Section], *, why: bool, as_json: bool) -> None:
+    """Print what each memory knows, one after the other: their scores do not compare."""
+    if as_json:
+        told = [
+            {"kind": one.kind, "results": list(map(_as_json, one.results)), "notice": one.notice}
+            for one in sections
+        ]
+        print_json("search-all", {"query": query, "sections": told})
+        return
+    for section in sections:
+        out.print(f"[bold underline]{section.kind}[/bold underline]")
+        if section.notice or not section.results:
+            note(f"{section.kind}: {section.notice or 'nothing found'}")
+        for hits in _by_file(one for one in section.results if isinstance(one, CodeHit)):
+            _print_file(hits, why=why)
+        for one in section.results:
+            if isinstance(one, CommitHit):
+                print_commit(one, why=why)
+            elif isinstance(one, Recalled):
+                print_recalled(one, why=why)
+
+
+def _as_json(one: CodeHit | CommitHit | Recalled) -> dict[str, Any]:
+    return recalled(one) if isinstance(one, Recalled) else asdict(one)
 
 
 def _by_file(hits: Iterable[CodeHit]) -> list[list[CodeHit]]:

@@ -14,11 +14,11 @@ from victor_memory.retrieval.text import query_terms, stem
 
 CHARACTERS_PER_TOKEN: Final = 4
 """About what one token of a language model is of code or English."""
-MERGED_CHARACTERS: Final = 2000
+MERGED_CHARACTERS: Final = 1500
 """Neighbouring chunks become one piece up to this size."""
-SHORT: Final = 600
+SHORT: Final = 500
 """Characters up to which a hit is shown whole."""
-TELLING: Final = 1 / 3
+TELLING: Final = 0.4
 """A definition stays that has more than this share of the query's words that the best one has."""
 BLANK_LINES: Final = 3
 """Between two chunks that still are neighbours."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from victor_memory.codebase.records import KIND, Version
 from victor_memory.retrieval.definitions import definitions
+
+_MENTIONS: Final = frozenset(["heading", "key"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,10 @@ class FoundChunk:
     def version(self) -> Version:
         """The file content that the chunk is of."""
         return self.path, self.digest
+
+    def definitions(self) -> tuple[str, ...] | None:
+        """Return `defines` for ranking: a heading or a key of data is no definition of it."""
+        return () if self.kinds and _MENTIONS.issuperset(self.kinds) else self.defines
 
     def names(self) -> tuple[str, ...]:
         """Return the names that it defines, as far as can be told."""

@@ -250,7 +250,7 @@ def _scores(found: Sequence[tuple[FoundChunk, float]]) -> dict[str, float]:
 
 def _candidates_of(fused: Mapping[str, Fused], chunks: Mapping[str, FoundChunk]) -> list[Candidate]:
     return [
-        Candidate(key, one.path, one.text, one.language, score, one.defines, one.symbol)
+        Candidate(key, one.path, one.text, one.language, score, one.definitions(), one.symbol)
         for key, score in fused.items()
         if (one := chunks[key])
     ]

@@ -42,7 +42,7 @@ SYMBOL: Final = 0.15
 FILE: Final = 0.35
 FILE_MEANING: Final = 0.1
 """For the nearest three chunks of a file by meaning."""
-REPEAT: Final = 0.75
+REPEAT: Final = 0.65
 LONG_REPEAT: Final = 0.9
 """For a long text, which is about places more than about files."""
 PREFIX: Final = 0.7
@@ -54,8 +54,8 @@ DENSE_SHARE: Final = 0.4
 LEAST_DENSE_SHARE: Final = 0.1
 SHORT_QUERY: Final = 16
 """Terms up to which a query has one meaning; in a long text the words tell more."""
-FEW_TERMS: Final = 8
-MANY_TERMS: Final = 24
+FEW_TERMS: Final = 5
+MANY_TERMS: Final = 14
 """Between these a query turns from a question about files into a long text."""
 
 
