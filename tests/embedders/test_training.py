@@ -6,6 +6,7 @@ import sys
 import tarfile
 import zipfile
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -171,7 +172,7 @@ def test_a_choice_has_each_code_once_none_held_out_and_keeps_to_its_limits(tmp_p
     assert len(numbers) == len(set(numbers)) == 64
     assert min(numbers) >= 50
     assert sum(x.kind == "name" for x in chosen) == 3
-    assert sum(b == a + 1 for a, b in zip(numbers, numbers[1:], strict=False)) >= 56
+    assert sum(b == a + 1 for a, b in pairwise(numbers)) >= 56
     assert corpus.choose([one, two], [held]) == chosen
 
 
@@ -263,7 +264,10 @@ def test_training_brings_questions_to_their_answers():
     frozen = np.zeros(65, dtype=bool)
     frozen[0] = True
     start[0] = 0
-    bag = lambda ids: training.Bags(np.array(ids, dtype=np.int32), np.arange(len(ids) + 1))
+
+    def bag(ids):
+        return training.Bags(np.array(ids, dtype=np.int32), np.arange(len(ids) + 1))
+
     questions, answers = bag(range(1, 33)), bag(range(33, 65))
     recipe = training.Recipe(epochs=100, rate=0.05, batch=32, sentences=8, share=1.0)
     taught = np.eye(16, dtype=np.float16)[[0, 0, *range(14)]]
@@ -271,17 +275,13 @@ def test_training_brings_questions_to_their_answers():
     def right(table):
         return (table[1:33] @ table[33:].T).argmax(axis=1) == np.arange(32)
 
-    arguments = (
-        start,
-        frozen,
-        questions,
-        answers,
-        np.arange(32),
-        bag(range(1, 17)),
-        taught,
-        recipe,
-    )
-    trained = training.train(*arguments)
+    def train():
+        return training.train(
+            start, frozen, questions, answers, bag(range(1, 17)),
+            keys=np.arange(32), taught=taught, recipe=recipe,
+        )  # fmt: skip
+
+    trained = train()
     assert right(start).mean() < 0.3
     assert right(trained).mean() > 0.9
     assert not trained[0].any()

@@ -47,7 +47,7 @@ class FoundChunk:
             symbol=metadata.get("symbol_name"),
             defines=None if defines is None else tuple(defines),
             kinds=tuple(metadata.get("kinds") or ()),
-            starts=tuple(metadata.get("starts") or ()),
+            starts=tuple(map(int, str(metadata.get("starts") or "").split())),
             text=text,
         )
 

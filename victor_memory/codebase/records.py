@@ -12,9 +12,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from victor_memory.retrieval.text import analyse, index_terms
+from victor_memory.retrieval.text import index_terms
 from victor_memory.types import Chunk, Record
 
 if TYPE_CHECKING:
@@ -64,10 +65,17 @@ def embedding_text(chunk: Chunk) -> str:
 
 def terms(chunk: Chunk) -> str:
     """Return what full-text search finds *chunk* by."""
-    directories, _, name = chunk.path.rpartition("/")
+    said = f"{chunk.symbol}\n{chunk.text}" if chunk.symbol else chunk.text
+    return f"{_path_terms(chunk.path)} {index_terms(said)}".strip()
+
+
+@lru_cache(maxsize=256)
+def _path_terms(path: str) -> str:
+    directories, _, name = path.rpartition("/")
     stem = name.partition(".")[0] or name
-    where = [*analyse(directories), *analyse(name), *analyse(stem) * (_PATH_WEIGHT - 1)]
-    return " ".join([*where, index_terms(f"{chunk.symbol or ''}\n{chunk.text}")])
+    return " ".join(
+        [index_terms(directories), index_terms(name), *[index_terms(stem)] * (_PATH_WEIGHT - 1)]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +118,8 @@ def _metadata(file: CutFile, chunk: Chunk, index: int) -> dict[str, Any]:
         metadata["defines"] = list(dict.fromkeys(one.qualified for one in chunk.defines))
     if chunk.defines:
         metadata["kinds"] = list(dict.fromkeys(one.kind for one in chunk.defines))
-        metadata["starts"] = sorted({one.start_line for one in chunk.defines})
+        # Text, because a store indexes each number of a list, and nobody looks for these.
+        metadata["starts"] = " ".join(map(str, sorted({one.start_line for one in chunk.defines})))
     return metadata
 
 

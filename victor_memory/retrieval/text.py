@@ -10,12 +10,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from threading import Lock
 from typing import Final
 
-import snowballstemmer
+import Stemmer
 
 MAX_TERM_LENGTH: Final = 64
 """Longer words are hashes, keys or encoded data: nobody searches for them by meaning."""
+
+MAX_KNOWN_WORDS: Final = 200_000
+"""Words whose terms are remembered, before they are forgotten all at once."""
 
 STOP_WORDS: Final = frozenset(
     [
@@ -88,14 +92,17 @@ _CJK: Final = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _WORD: Final = re.compile(rf"[{_CJK}]+|[^\W{_CJK}]+")
 _PART: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_A-Za-z]+")
 _CJK_RUN: Final = re.compile(rf"[{_CJK}]+")
-_STEMMER: Final = snowballstemmer.stemmer("english")
+_STEMMER: Final = Stemmer.Stemmer("english")
+_STEMMING: Final = Lock()
+"""A stemmer is for one thread at a time, and texts are analysed in several."""
 
 
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
     """Return the stem of a lower-case *word*; words that are not ASCII letters are unchanged."""
     if len(word) > 3 and word.isascii() and word.isalpha():  # noqa: PLR2004 - shorter words have no suffix
-        return str(_STEMMER.stemWord(word))
+        with _STEMMING:
+            return str(_STEMMER.stemWord(word))
     return word
 
 
@@ -126,6 +133,17 @@ def _word_terms(word: str) -> tuple[str, ...]:
     return (whole, *(stem(part) for part in parts))
 
 
+class _Joined(dict[str, str]):
+    """The terms of a word, joined: a dictionary, because it is asked for every word of the code."""
+
+    def __missing__(self, word: str) -> str:
+        self[word] = joined = " ".join(_word_terms(word))
+        return joined
+
+
+_JOINED: Final = _Joined()
+
+
 def analyse(text: str) -> list[str]:
     """Return the terms of *text* in order, with repetitions."""
     if not text.isascii():
@@ -138,7 +156,11 @@ def analyse(text: str) -> list[str]:
 
 def index_terms(text: str) -> str:
     """Return the terms of *text* as a store indexes them: one string, single spaces between."""
-    return " ".join(analyse(text))
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    if len(_JOINED) > MAX_KNOWN_WORDS:
+        _JOINED.clear()
+    return " ".join(filter(None, map(_JOINED.__getitem__, _WORD.findall(text))))
 
 
 def query_terms(text: str) -> tuple[str, ...]:
