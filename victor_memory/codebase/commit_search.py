@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
-from victor_memory.codebase.request import globbed
+from victor_memory.codebase.request import check_question, globbed
 from victor_memory.errors import InvalidRequestError
 from victor_memory.filters import Filter, all_of, where
 from victor_memory.redaction import Redactor, redact
@@ -26,7 +26,6 @@ MODES: Final[tuple[HistoryMode, ...]] = get_args(HistoryMode)
 KIND: Final = "commit"
 FORMAT: Final = 1
 """Raise it when commits are kept or analysed differently: all are then read anew."""
-MAX_LIMIT: Final = 1000
 SHORT_SHA: Final = 10
 EXCERPT: Final = 800
 """Characters of a message that an answer shows."""
@@ -163,12 +162,7 @@ class HistoryRequest:
             InvalidRequestError: it cannot; the message names the argument and the next step.
 
         """
-        if not isinstance(query, str) or not query.strip():
-            msg = "The query is empty. Ask for example 'why was the retry limit raised'."
-            raise InvalidRequestError(msg)
-        if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_LIMIT:
-            msg = f"limit is {limit!r}; ask for 1 to {MAX_LIMIT} results."
-            raise InvalidRequestError(msg)
+        check_question(query, limit, "Ask for example 'why was the retry limit raised'.")
         if author is not None and not author.strip():
             msg = "author is empty. Give a part of the name as the commits have it."
             raise InvalidRequestError(msg)

@@ -61,12 +61,7 @@ class SearchRequest:
             InvalidRequestError: it cannot; the message names the argument and the next step.
 
         """
-        if not isinstance(query, str) or not query.strip():
-            msg = "The query is empty. Say what to look for, in plain words or names."
-            raise InvalidRequestError(msg)
-        if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_LIMIT:
-            msg = f"limit is {limit!r}; ask for 1 to {MAX_LIMIT} results."
-            raise InvalidRequestError(msg)
+        check_question(query, limit, "Say what to look for, in plain words or names.")
         if budget is not None and (
             isinstance(budget, bool) or not isinstance(budget, int) or budget < LEAST_BUDGET
         ):
@@ -128,6 +123,21 @@ class SearchRequest:
             wanted = self.symbol.strip()
             tests.append(lambda one: any(likeness(wanted, name) == 1.0 for name in one.names()))
         return (lambda one: all(test(one) for test in tests)) if tests else None
+
+
+def check_question(query: object, limit: object, advice: str) -> None:
+    """Check what every search is given; *advice* is the next step for an empty query.
+
+    Raises:
+        InvalidRequestError: the query is empty, or the limit is no number of results.
+
+    """
+    if not isinstance(query, str) or not query.strip():
+        msg = f"The query is empty. {advice}"
+        raise InvalidRequestError(msg)
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_LIMIT:
+        msg = f"limit is {limit!r}; ask for 1 to {MAX_LIMIT} results."
+        raise InvalidRequestError(msg)
 
 
 def likeness(wanted: str, name: str) -> float:
