@@ -67,7 +67,9 @@ def main() -> None:
         if len(pairs) < arguments.fewest:
             continue
         row = measure(pairs, arguments.questions, models)
-        cells = [f"{row[name, 'alone']:.3f} / {row[name, 'fused']:.3f}" for name in ["BM25", *models]]
+        cells = [
+            f"{row[name, 'alone']:.3f} / {row[name, 'fused']:.3f}" for name in ["BM25", *models]
+        ]
         print(f"{language}, {len(pairs)}", *cells, sep=" | ", flush=True)
         if language != "english":
             for (name, how), value in row.items():
@@ -122,7 +124,7 @@ def measure(
 
 
 def reciprocal_rank(scores: Any) -> float:
-    """Return the mean reciprocal rank, to 10, of answer i for question i; ties share their ranks."""
+    """Return the mean reciprocal rank, to 10, of answer i for question i; ties share ranks."""
     right = scores[np.arange(len(scores)), np.arange(len(scores))][:, None]
     ranks = 1 + (scores > right).sum(axis=1) + ((scores == right).sum(axis=1) - 1) / 2
     return float(np.where(ranks <= DEPTH, 1 / ranks, 0).mean())

@@ -255,6 +255,7 @@ def test_a_written_model_is_what_model2vec_reads(tmp_path):
     assert found @ expected / np.linalg.norm(expected) == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.sentence_transformers  # its environment has torch
 def test_training_brings_questions_to_their_answers():
     pytest.importorskip("torch", reason="torch is not installed")
     from static_training import training
@@ -286,6 +287,19 @@ def test_training_brings_questions_to_their_answers():
     assert right(trained).mean() > 0.9
     assert not trained[0].any()
     assert (train() == trained).all()
+
+
+@pytest.mark.sentence_transformers  # its environment has scipy
+def test_the_word_search_of_training_leaves_the_texts_as_they_are():
+    pytest.importorskip("scipy", reason="scipy is not installed")
+    from static_training import training
+
+    ids = np.array([3, 1, 3, 2, 0], dtype=np.int32)
+    texts = training.Bags(ids, np.array([0, 3, 5]))
+    scores = training._Words(texts, texts, 4)(np.array([1, 0]))
+    assert scores.argmax(axis=1).tolist() == [0, 1]
+    assert scores.max(axis=1) == pytest.approx(1)
+    assert ids.tolist() == [3, 1, 3, 2, 0]
 
 
 @pytest.mark.sentence_transformers

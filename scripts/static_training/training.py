@@ -1,0 +1,228 @@
+"""Fine-tuning of word vectors: questions near their answers, sentences as the teacher has them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Ids = npt.NDArray[np.int32]
+
+LONGEST: Final = 400
+"""Word pieces of a text that training reads."""
+
+
+@dataclass(frozen=True)
+class Bags:
+    """Texts as word pieces, one after the other; text i is `ids[starts[i]:starts[i + 1]]`."""
+
+    PARTS: ClassVar = ("ids", "starts")
+
+    ids: Ids
+    starts: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def take(self, rows: npt.NDArray[np.int64]) -> tuple[Any, Any]:
+        """Return the pieces of *rows* and where each begins, as tensors."""
+        import torch
+
+        parts = [self.ids[self.starts[row] : self.starts[row + 1]] for row in rows]
+        begins = np.cumsum([0, *map(len, parts[:-1])])
+        return torch.from_numpy(np.concatenate(parts)), torch.from_numpy(begins)
+
+
+def save(path: Path, **named: Bags) -> None:
+    """Write bags of texts to the file *path*."""
+    arrays = {
+        f"{name}_{part}": getattr(x, part) for name, x in named.items() for part in Bags.PARTS
+    }
+    np.savez(path, **arrays)
+
+
+def load(path: Path, name: str) -> Bags:
+    """Return the bags that `save` wrote under *name*."""
+    with np.load(path) as arrays:
+        return Bags(*(arrays[f"{name}_{part}"] for part in Bags.PARTS))
+
+
+def bags(tokenizer: Any, texts: list[str], longest: int = LONGEST) -> Bags:
+    """Return *texts* as bags of their first *longest* pieces."""
+    ids: list[Any] = []
+    for start in range(0, len(texts), 4096):
+        encodings = tokenizer.encode_batch_fast(
+            texts[start : start + 4096], add_special_tokens=False
+        )
+        ids.extend(np.array(x.ids[:longest], dtype=np.int32) for x in encodings)
+    starts = np.concatenate([[0], np.cumsum([len(x) for x in ids])]).astype(np.int64)
+    return Bags(np.concatenate(ids), starts)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What training does; the times are of one core of 2026."""
+
+    epochs: int = 1
+    batch: int = 1024
+    block: int = 16
+    """Pairs that stay together when the others are shuffled: hard negatives from the same file."""
+    rate: float = 0.01
+    temperature: float = 0.05
+    sentences: int = 512
+    """Sentences beside each batch of pairs, whose similarities are the teacher's."""
+    sentence_weight: float = 2.0
+    teacher_temperature: float = 0.05
+    lexical: float = 0.5
+    """Share of the loss that is taken with a word search's scores added: it is used beside one."""
+    lexical_weight: float = 0.6
+    """What the word search's best answer of a batch is worth, where a cosine is at most 1."""
+    share: float = 0.7
+    """How far from the start to the trained vectors to stop (WiSE-FT; Wortsman et al., 2022)."""
+    seed: int = 1
+
+
+def train(
+    start: npt.NDArray[np.float32],
+    frozen: npt.NDArray[np.bool_],
+    questions: Bags,
+    answers: Bags,
+    sentences: Bags,
+    *,
+    keys: npt.NDArray[np.int64],
+    taught: npt.NDArray[np.float16],
+    recipe: Recipe,
+) -> npt.NDArray[np.float32]:
+    """Return the word vectors *start*, trained.
+
+    Questions i and answers i are pairs; *keys* says which pairs may stand for one another and are
+    no negatives of each other. *taught* holds the teacher's vectors of *sentences*. Rows that are
+    *frozen* are zero and stay so. The loss is the cross-entropy of the right answer among those of
+    the batch and of the right question (van den Oord et al., 2018), plus the divergence of the
+    sentences' similarities from the teacher's (as Hinton et al., 2015).
+    """
+    import torch
+    from torch.nn import functional
+
+    generator = np.random.default_rng(recipe.seed)
+    torch.manual_seed(recipe.seed)
+    table = torch.nn.Parameter(torch.from_numpy(start.copy()))
+    still = torch.from_numpy(frozen)
+    optimizer = torch.optim.Adam([table], lr=recipe.rate, betas=(0.9, 0.98))
+    steps = recipe.epochs * (len(questions) // recipe.batch)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda at: min(1, (at + 1) / 50) * max(0.02, 1 - at / steps)
+    )
+
+    def vectors(texts: Bags, rows: Any) -> Any:
+        ids, begins = texts.take(rows)
+        return functional.normalize(
+            functional.embedding_bag(ids, table, begins, mode="sum"), dim=1, eps=1e-6
+        )
+
+    search = _Words(questions, answers, len(start))
+    at, began, shown = 0, time.monotonic(), [0.0, 0.0]
+    sentence_order = np.array([], dtype=np.int64)
+    for _ in range(recipe.epochs):
+        order = _blocks(len(questions), recipe.block, generator)
+        for place in range(0, len(order) - recipe.batch + 1, recipe.batch):
+            rows = order[place : place + recipe.batch]
+            scores = vectors(questions, rows) @ vectors(answers, rows).T / recipe.temperature
+            key = torch.from_numpy(keys[rows])
+            alike = (key[:, None] == key[None, :]) & ~torch.eye(len(rows), dtype=torch.bool)
+            scores = scores.masked_fill(alike, -1e4)
+            loss = _contrast(scores)
+            shown[0] += loss.item()
+            if recipe.lexical:
+                words = torch.from_numpy(search(rows)) * recipe.lexical_weight
+                both = _contrast(scores + words / recipe.temperature)
+                loss = (1 - recipe.lexical) * loss + recipe.lexical * both
+            if recipe.sentences:
+                if len(sentence_order) < recipe.sentences:
+                    sentence_order = _blocks(len(sentences), 8, generator)
+                some, sentence_order = np.split(sentence_order, [recipe.sentences])
+                extra = _divergence(vectors(sentences, some), taught[some], recipe)
+                shown[1] += extra.item()
+                loss = loss + recipe.sentence_weight * extra
+            optimizer.zero_grad(set_to_none=False)
+            loss.backward()
+            table.grad[still] = 0
+            optimizer.step()
+            schedule.step()
+            at += 1
+            if at % 50 == 0:
+                print(
+                    f"step {at}/{steps}, loss {shown[0] / 50:.3f} + {shown[1] / 50:.3f}, "
+                    f"{time.monotonic() - began:.0f} s",
+                    flush=True,
+                )
+                shown = [0.0, 0.0]
+    trained: npt.NDArray[np.float32] = table.detach().numpy()
+    return start + recipe.share * (trained - start)
+
+
+class _Words:
+    """A word search in a batch: the rarity of shared pieces, 1 for a question's best answer."""
+
+    def __init__(self, questions: Bags, answers: Bags, pieces: int) -> None:
+        self._questions = _holding(questions, pieces)
+        self._answers = _holding(answers, pieces)
+        texts = self._answers.sum(axis=0).A1
+        self._rarity = np.log1p(len(answers) / (texts + 1))
+
+    def __call__(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        asked = self._questions[rows].multiply(self._rarity).tocsr()
+        scores = (asked @ self._answers[rows].T).toarray()
+        scaled: npt.NDArray[np.float32] = scores / np.maximum(
+            scores.max(axis=1, keepdims=True), 1e-6
+        )
+        return scaled
+
+
+def _holding(texts: Bags, pieces: int) -> Any:
+    """Return a sparse matrix with a row for each text, 1 where it holds the piece."""
+    from scipy.sparse import (  # type: ignore[import-untyped,import-not-found,unused-ignore]
+        csr_matrix,
+    )
+
+    shape = (len(texts), pieces)
+    ones = np.ones(len(texts.ids), dtype=np.float32)
+    held = csr_matrix((ones, texts.ids, texts.starts), shape=shape, copy=True)
+    held.sum_duplicates()
+    held.data[:] = 1
+    return held
+
+
+def _contrast(scores: Any) -> Any:
+    """Return the cross-entropy of the diagonal, among the answers and among the questions."""
+    import torch
+    from torch.nn import functional
+
+    right = torch.arange(len(scores))
+    return (functional.cross_entropy(scores, right) + functional.cross_entropy(scores.T, right)) / 2
+
+
+def _blocks(count: int, size: int, generator: Any) -> Any:
+    """Return 0 … *count* - 1 in blocks of *size* neighbours, the blocks shuffled."""
+    offset = int(generator.integers(size))
+    starts = generator.permutation(np.arange(-offset, count, size))
+    return np.concatenate([np.arange(max(0, x), min(count, x + size)) for x in starts])
+
+
+def _divergence(found: Any, taught: Any, recipe: Recipe) -> Any:
+    import torch
+    from torch.nn import functional
+
+    target = torch.from_numpy(taught.astype("float32"))
+    hidden = torch.eye(len(target), dtype=torch.bool)
+    theirs = (target @ target.T / recipe.teacher_temperature).masked_fill(hidden, -1e4)
+    ours = (found @ found.T / recipe.teacher_temperature).masked_fill(hidden, -1e4)
+    return functional.kl_div(
+        functional.log_softmax(ours, 1), functional.softmax(theirs, 1), reduction="batchmean"
+    )
