@@ -280,7 +280,7 @@ def test_interrupting_an_index_keeps_what_was_done(run, tmp_path):
     root = tmp_path / "large"
     root.mkdir()
     for number in range(3000):
-        (root / f"module_{number}.py").write_text(RETRY * 20, encoding="utf-8")
+        (root / f"module_{number}.py").write_text(RETRY * 80, encoding="utf-8")
     process = subprocess.Popen(
         [sys.executable, "-m", "victor_memory", "index", str(root)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ(tmp_path), cwd=tmp_path,

@@ -310,7 +310,7 @@ class LocksWhileScanning(MemoryProvider):
 class KeepsTheWordsOnClearing(MemoryProvider):
     async def _clear(self):
         self._records.clear()
-        self._matrix = None
+        self._changed()
 
 
 @breaks("test_secrets_are_not_shown")
