@@ -13,6 +13,13 @@ HELLO = "def say_hello(name):\n    return f'hello {name}'\n"
 RETRY = "class RetryPolicy:\n    def wait_before_retry(self, attempt):\n        return 2**attempt\n"
 
 
+# A shell starts what it runs in the background with interrupts ignored, this suite among it.
+INTERRUPTIBLE = (
+    "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "runpy.run_module('victor_memory', run_name='__main__', alter_sys=True)"
+)
+
+
 @pytest.fixture
 def repo(tmp_path):
     root = tmp_path / "repo"
@@ -280,9 +287,9 @@ def test_interrupting_an_index_keeps_what_was_done(run, tmp_path):
     root = tmp_path / "large"
     root.mkdir()
     for number in range(3000):
-        (root / f"module_{number}.py").write_text(RETRY * 80, encoding="utf-8")
+        (root / f"module_{number}.py").write_text(RETRY * 20, encoding="utf-8")
     process = subprocess.Popen(
-        [sys.executable, "-m", "victor_memory", "index", str(root)],
+        [sys.executable, "-c", INTERRUPTIBLE, "index", str(root)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ(tmp_path), cwd=tmp_path,
     )  # fmt: skip
     deadline = time.monotonic() + 60
