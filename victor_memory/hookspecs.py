@@ -32,32 +32,32 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
-def victor_memory_register_providers() -> Iterable[ProviderSpec]:  # type: ignore[empty-body]
+def victor_memory_register_providers() -> Iterable[ProviderSpec]:  # type: ignore[empty-body]  # a hookspec has none
     """Return the vector stores this plugin adds to both memories."""
 
 
 @hookspec
-def victor_memory_register_embedders() -> Iterable[EmbedderSpec]:  # type: ignore[empty-body]
+def victor_memory_register_embedders() -> Iterable[EmbedderSpec]:  # type: ignore[empty-body]  # a hookspec has none
     """Return the embedding models this plugin adds."""
 
 
 @hookspec
-def victor_memory_register_chunkers() -> Iterable[Chunker]:  # type: ignore[empty-body]
+def victor_memory_register_chunkers() -> Iterable[Chunker]:  # type: ignore[empty-body]  # a hookspec has none
     """Return chunkers, asked before the built-in ones for the languages they name."""
 
 
 @hookspec
-def victor_memory_register_redactors() -> Iterable[Redactor]:  # type: ignore[empty-body]
+def victor_memory_register_redactors() -> Iterable[Redactor]:  # type: ignore[empty-body]  # a hookspec has none
     """Return redactors, run over every text before it is embedded or stored."""
 
 
 @hookspec
-def victor_memory_register_tools() -> Iterable[ToolSpec]:  # type: ignore[empty-body]
+def victor_memory_register_tools() -> Iterable[ToolSpec]:  # type: ignore[empty-body]  # a hookspec has none
     """Return operations to offer to agents beside the built-in ones."""
 
 
 @hookspec
-def victor_memory_register_commands() -> Iterable[CommandSpec]:  # type: ignore[empty-body]
+def victor_memory_register_commands() -> Iterable[CommandSpec]:  # type: ignore[empty-body]  # a hookspec has none
     """Return commands to add to the `victor-memory` program."""
 
 

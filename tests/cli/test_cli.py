@@ -100,6 +100,11 @@ def test_search_begins_with_a_map_if_asked(run, repo):
     assert done.stdout.splitlines()[0].startswith("src/retry.py  RetryPolicy")
 
 
+def test_search_all_refuses_what_only_code_knows(run, repo):
+    done = run("search", "retry", repo, "--all", "--kind", "class", code=2)
+    assert "--all asks every memory" in done.stderr
+
+
 def test_search_all_asks_every_memory(run, repo):
     run("remember", "We retry with exponential waits", "--project", repo, "--kind", "decision")
     done = run("search", "why do we wait before a retry", repo, "--all", "--json")

@@ -87,6 +87,15 @@ def write():
 
 
 @pytest.fixture
+def root(tmp_path, write, request):
+    """Return a directory with the FILES of the test's module."""
+    root = tmp_path / "root"
+    root.mkdir()
+    write(root, **request.module.FILES)
+    return root
+
+
+@pytest.fixture
 def git(tmp_path, monkeypatch):
     """Run git as nobody in particular, whatever this machine's configuration says."""
     home = tmp_path / "home"

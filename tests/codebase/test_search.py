@@ -23,14 +23,6 @@ FILES = {
 
 
 @pytest.fixture
-def root(tmp_path, write):
-    root = tmp_path / "root"
-    root.mkdir()
-    write(root, **FILES)
-    return root
-
-
-@pytest.fixture
 def memory(root, provider):
     return CodebaseMemory(provider, root)
 

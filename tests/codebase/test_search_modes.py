@@ -41,14 +41,6 @@ FILES = {
 }
 
 
-@pytest.fixture
-def root(tmp_path, write):
-    root = tmp_path / "root"
-    root.mkdir()
-    write(root, **FILES)
-    return root
-
-
 @pytest.fixture(params=["store", "resident"])
 async def memory(request, root, provider):
     memory = CodebaseMemory(provider, root)
@@ -98,7 +90,9 @@ class TestRelated:
         assert "src/client.py" not in paths(answer)
         assert "web/fetch.js" in paths(answer)
 
-    @pytest.mark.parametrize("place", ["src/none.py", "src/client.py:900", "how does it work"])
+    @pytest.mark.parametrize(
+        "place", ["src/none.py", "src/client.py:900", "how does it work", "two\nlines"]
+    )
     async def test_an_unknown_place_is_refused(self, memory, place):
         with pytest.raises(InvalidRequestError, match="not in the index"):
             await memory.search(place, mode="related")
@@ -180,6 +174,23 @@ class TestCopy:
         await other.index()
         assert paths(await one.search("quetzal", refresh=False))[0] == "src/new.py"
         assert await one._resident.current() is not None
+
+    async def test_it_may_be_forgotten_while_it_catches_up(self, root, new_lance, write):
+        one, other = CodebaseMemory(new_lance(), root), CodebaseMemory(new_lance(), root)
+        await one.index()
+        await one.warm()
+        write(root, **{"src/new.py": "def quetzal():\n    return 1\n"})
+        await other.index()
+        await one._indexer.sync()
+        read = one._resident._read
+
+        async def reset_meanwhile(wanted):
+            await read(wanted)
+            one._resident.reset()
+
+        one._resident._read = reset_meanwhile
+        assert await one._resident.current() is None
+        assert paths(await one.search("quetzal", refresh=False))[0] == "src/new.py"
 
     async def test_a_large_collection_is_left_to_the_store(self, root, provider):
         memory = CodebaseMemory(provider, root)

@@ -399,7 +399,7 @@ async def test_reading_writes_nothing(memory, provider):
         ({"limit": True}, "ask for 1 to 1000"),
         ({"kinds": ["opinion"]}, "Use one of: fact"),
         ({"kinds": "opinion"}, "Use one of: fact"),
-        ({"since": datetime(2026, 1, 1)}, "time zone"),  # noqa: DTZ001
+        ({"since": datetime(2026, 1, 1)}, "time zone"),  # noqa: DTZ001 - a time without a zone is the point
         ({"until": "2026-01-01"}, "time zone"),
         ({"min_score": 1.5}, "from 0 to 1"),
         ({"min_score": float("nan")}, "from 0 to 1"),
@@ -508,7 +508,7 @@ async def test_forgetting_by_id_takes_those_and_no_unknown_ones(full):
         ({"dry_run": True}, "set all=True"),
         ({"query": " "}, "Say what to look for"),
         ({"kind": "opinion"}, "Use one of"),
-        ({"before": datetime(2026, 1, 1)}, "time zone"),  # noqa: DTZ001
+        ({"before": datetime(2026, 1, 1)}, "time zone"),  # noqa: DTZ001 - a time without a zone is the point
         ({"ids": "abc"}, r"Write \['abc'\]"),
     ],
 )

@@ -14,7 +14,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=6,
 )
-TIMES = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1)).flatmap(  # noqa: DTZ001
+TIMES = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1)).flatmap(  # noqa: DTZ001 - a time without a zone is the point
     lambda moment: st.integers(-14 * 60, 14 * 60).map(
         lambda minutes: moment.replace(tzinfo=timezone(timedelta(minutes=minutes)))
     )
@@ -149,7 +149,7 @@ def test_a_time_is_kept_in_utc_and_is_now_if_it_is_not_given():
         ({"importance": float("nan")}, "from 0"),
         ({"importance": "high"}, "from 0"),
         ({"importance": True}, "from 0"),
-        ({"created_at": datetime(2026, 1, 1)}, r"datetime\.now\(UTC\)"),  # noqa: DTZ001
+        ({"created_at": datetime(2026, 1, 1)}, r"datetime\.now\(UTC\)"),  # noqa: DTZ001 - a time without a zone is the point
         ({"created_at": "2026-01-01"}, r"datetime\.now\(UTC\)"),
         ({"created_at": datetime.min.replace(tzinfo=timezone(timedelta(hours=9)))}, "years 1 to"),
         ({"tags": "one"}, "list of strings"),

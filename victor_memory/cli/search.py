@@ -14,7 +14,7 @@ from victor_memory.cli.output import Debug, Json, execute, note, out, print_json
 from victor_memory.codebase.answers import CodeHit
 from victor_memory.codebase.commit_search import CommitHit
 from victor_memory.conversation.ranking import Recalled
-from victor_memory.errors import ProviderUnavailableError
+from victor_memory.errors import InvalidRequestError, ProviderUnavailableError
 from victor_memory.runtime import open_runtime
 
 if TYPE_CHECKING:
@@ -78,6 +78,14 @@ def search(
                 "budget": budget,
             }
             codebase.check_request(query, **asked)
+            if everything and (
+                mode != "hybrid" or show_map or any((glob, language, kind, symbol, budget))
+            ):
+                msg = (
+                    "--all asks every memory, and takes only --limit and --why with it. "
+                    "Leave it out, or the others."
+                )
+                raise InvalidRequestError(msg)
             try:
                 await brought_up_to_date(codebase)
             except ProviderUnavailableError as exc:

@@ -29,8 +29,7 @@ NAMES_PER_FILE: Final = 6
 _OVERVIEW: Final = frozenset(
     map(
         stem,
-        "architecture overview structure structured organized organised layers components modules"
-        " design pipeline flow lifecycle entry".split(),
+        "architecture overview structure organized organised layers pipeline lifecycle".split(),
     )
 )
 """Stems of words that ask for the whole."""
@@ -68,32 +67,33 @@ class MappedFile:
 
 def pieces(
     ranked: Iterable[tuple[FoundChunk, Ranked]], limit: int, words: Sequence[str] = ()
-) -> list[tuple[CodeHit, FoundChunk]]:
-    """Return up to *limit* hits, best first, each with its best chunk; neighbours are one hit.
+) -> list[CodeHit]:
+    """Return up to *limit* hits, best first; neighbours are one hit.
 
     A file is in the answer with `SPANS_PER_FILE` pieces at most. *words* are the query's: what is
     defined at the edges of a chunk and has little to do with them is left out of its hit.
     """
     asked = re.compile("|".join(map(re.escape, words)), re.IGNORECASE) if words else None
-    found: list[tuple[CodeHit, FoundChunk]] = []
+    found: list[CodeHit] = []
+    alone: dict[int, FoundChunk] = {}
     of_file: dict[str, list[int]] = {}
     for chunk, scored in ranked:
         one = _hit(chunk, scored)
         places = of_file.setdefault(chunk.path, [])
         for place in places:
-            if (merged := _merged(found[place][0], one)) is not None:
-                found[place] = merged, found[place][1]
+            if (merged := _merged(found[place], one)) is not None:
+                found[place] = merged
+                alone.pop(place, None)
                 break
         else:
             if len(found) < limit and len(places) < SPANS_PER_FILE:
+                alone[len(found)] = chunk
                 places.append(len(found))
-                found.append((one, chunk))
-    if asked is None:
-        return found
-    return [
-        (hit if hit.text is not chunk.text else _trimmed(hit, chunk.starts, asked), chunk)
-        for hit, chunk in found
-    ]
+                found.append(one)
+    if asked is not None:
+        for place, chunk in alone.items():
+            found[place] = _trimmed(found[place], chunk.starts, asked)
+    return found
 
 
 def _hit(chunk: FoundChunk, scored: Ranked) -> CodeHit:

@@ -72,9 +72,9 @@ class CodebaseMemory:
     """Finds code below *root*, and keeps its index in *provider* up to date.
 
     *chunkers* are asked before the built-in one; *redactors* take secrets out of files, after the
-    built-in rules; *vectors* spares the model what it has seen. The
-    provider is opened when it is needed; closing it is its owner's business, after `close`. In a
-    store on this machine, several working trees of one repository may share a collection.
+    built-in rules; *vectors* spares the model what it has seen. The provider is opened when it is
+    needed; closing it is its owner's business, after `close`. In a store on this machine, several
+    working trees of one repository may share a collection.
 
     Raises:
         InvalidRequestError: *root* is not a directory that can be read.

@@ -25,7 +25,7 @@ KINDS: Final = frozenset(
     "function method class struct interface trait enum module type constant variable macro heading"
     " key".split()
 )
-_PLACE: Final = re.compile(r"(?P<path>.+?)(?::(?P<start>\d+)(?:-(?P<end>\d+))?)?")
+_PLACE: Final = re.compile(r"(?P<path>.+?)(?::(?P<start>\d+)(?:-(?P<end>\d+))?)?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

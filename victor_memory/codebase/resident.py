@@ -60,6 +60,8 @@ class ResidentChunks:
                 self.warm()
             elif missing:
                 await self._read(missing)
+                if self._index is None:
+                    return None  # forgotten meanwhile: the index is built anew
                 self._compare()
         return self._index if self._synced == self._view.version else None
 
@@ -127,8 +129,9 @@ class ResidentChunks:
                 await self._take(self._provider.scan(with_vectors=True), set(missing))
             else:
                 await self._read(missing)
-            await asyncio.to_thread(len, self._index)
-            self._compare()
+            if self._index is not None:  # not forgotten meanwhile
+                await asyncio.to_thread(len, self._index)
+                self._compare()
         except Exception as exc:  # noqa: BLE001 - the store answers without it
             log.warning("resident_copy_failed", error_type=type(exc).__name__, error=str(exc))
             self._forget()

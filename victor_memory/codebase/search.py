@@ -44,10 +44,9 @@ Accept = Callable[[str, str], bool]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search found: *versions* are the path and digest behind each hit."""
+    """What a search found."""
 
     hits: tuple[CodeHit, ...]
-    versions: tuple[tuple[str, str], ...]
     files: tuple[MappedFile, ...]
     """The files that have most to do with the query, best first."""
 
@@ -88,14 +87,12 @@ class CodeSearch:
         if asked.mode == "related":
             ranked = await self._related(asked, accept)
         elif asked.mode == "symbol":
-            ranked = await self._named(asked, accept)
+            ranked = await self._named(asked, accept, pending)
         else:
             ranked = await self._matching(asked, accept, pending)
         words = () if asked.mode == "related" else _telling(asked.query)
-        found = pieces(ranked, asked.limit, words)
-        hits = within([hit for hit, _ in found], asked.budget)
-        versions = tuple(chunk.version for _, chunk in found)
-        return Found(tuple(hits), versions, mapped(ranked))
+        hits = within(pieces(ranked, asked.limit, words), asked.budget)
+        return Found(tuple(hits), mapped(ranked))
 
     # -- modes ------------------------------------------------------------------------------------
 
@@ -113,7 +110,7 @@ class CodeSearch:
         return await asyncio.to_thread(_ranked, asked, lexical, dense, share)
 
     async def _named(
-        self, asked: SearchRequest, accept: Accept | None
+        self, asked: SearchRequest, accept: Accept | None, pending: PendingChunks | None
     ) -> list[tuple[FoundChunk, Ranked]]:
         """Return the chunks that define what the query names, the best fitting name first."""
         also = asked.accepts()
@@ -121,7 +118,8 @@ class CodeSearch:
         def fits(one: FoundChunk) -> bool:
             return (also is None or also(one)) and _fit(asked.query, one) > 0
 
-        found, _ = await self._candidates(_Query(asked.query, None, fits), asked, accept)
+        query = _Query(asked.query, None, fits)
+        found, _ = await self._candidates(query, asked, accept, pending)
         fused = fuse({one.id: score for one, score in found}, {}, 0.0)
         chunks = {one.id: one for one, _ in found}
         ranked = rank(asked.query, _candidates_of(fused, chunks), len(found))

@@ -9,8 +9,8 @@ from victor_memory.providers._deferred import defer
 defer("lance_namespace_urllib3_client")
 
 import lancedb  # noqa: E402 - after the line above, or it does nothing
-from lancedb.expr import col  # noqa: E402
-from lancedb.index import FTS, IvfSq  # noqa: E402
-from lancedb.query import MatchQuery  # noqa: E402
+from lancedb.expr import col  # noqa: E402 - as above
+from lancedb.index import FTS, IvfSq  # noqa: E402 - as above
+from lancedb.query import MatchQuery  # noqa: E402 - as above
 
 __all__ = ["FTS", "IvfSq", "MatchQuery", "col", "lancedb"]

@@ -30,7 +30,7 @@ class Service:
         """Open the engine; return its version."""
         import importlib.metadata
 
-        import proximadb_embedded  # type: ignore[import-untyped, import-not-found, unused-ignore]
+        import proximadb_embedded  # type: ignore[import-untyped, import-not-found, unused-ignore]  # an extra, without types
 
         # Its log is written and never replayed: what is not flushed is lost with or without it.
         self._engine = proximadb_embedded.ProximaDB(

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import apsw  # type: ignore[import-not-found, unused-ignore]
+import apsw  # type: ignore[import-not-found, unused-ignore]  # an extra, not always installed
 
 from victor_memory.errors import CorruptStoreError, ProviderUnavailableError, StoreMismatchError
 
@@ -54,7 +54,7 @@ class SQLiteFile:
             if extension:
                 self._connection.enable_load_extension(True)  # noqa: FBT003 - apsw has no names
                 self._connection.load_extension(extension)
-                self._connection.enable_load_extension(False)  # noqa: FBT003
+                self._connection.enable_load_extension(False)  # noqa: FBT003 - apsw has no names
             if schema:
                 self.retried(lambda: self._prepare(schema, version))
             for pragma in ("synchronous = FULL", "temp_store = MEMORY", "cache_size = -8000"):

@@ -129,14 +129,14 @@ class RecordFile(SQLiteFile):
         sql, bindings = to_sql(tree, "key")
         with self.writing():
             return self._forget(
-                self._all(f"SELECT key, metadata FROM records WHERE {sql}", bindings)  # noqa: S608
+                self._all(f"SELECT key, metadata FROM records WHERE {sql}", bindings)  # noqa: S608 - our own text; values are bound
             )
 
     def clear(self) -> None:
         """Delete every record; keys go on from where they were."""
         with self.writing():
             for table in ("records", "vectors", "facets"):
-                self._connection.execute(f"DELETE FROM {table}")  # noqa: S608
+                self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own text; values are bound
             self._connection.execute("INSERT INTO words (words) VALUES ('delete-all')")
 
     def _versions(self, ids: Sequence[str]) -> list[tuple[int, str]]:
@@ -189,7 +189,7 @@ class RecordFile(SQLiteFile):
     def count(self, tree: Filter | None) -> int:
         """Return how many records match *tree*."""
         sql, bindings = to_sql(tree, "key")
-        return int(self._one(f"SELECT count(*) FROM records WHERE {sql}", bindings))  # noqa: S608
+        return int(self._one(f"SELECT count(*) FROM records WHERE {sql}", bindings))  # noqa: S608 - our own text; values are bound
 
     def last_key(self) -> int:
         """Return the highest key that was ever used."""
@@ -235,13 +235,13 @@ class RecordFile(SQLiteFile):
         sql, bindings = to_sql(tree, "key")
         if not self.native:
             rows = self._connection.execute(
-                f"SELECT key, vector FROM vectors WHERE {sql}",  # noqa: S608
+                f"SELECT key, vector FROM vectors WHERE {sql}",  # noqa: S608 - our own text; values are bound
                 bindings,
             )
             return _nearest(_stacked(rows), vector, limit, metric)
         length = float((vector @ vector) ** 0.5)
         found = self._best(
-            f"SELECT key, {_DISTANCE[metric]} AS cost FROM vectors WHERE {sql}",  # noqa: S608
+            f"SELECT key, {_DISTANCE[metric]} AS cost FROM vectors WHERE {sql}",  # noqa: S608 - our own text; values are bound
             [vector.tobytes(), *bindings],
             limit,
         )
@@ -299,7 +299,7 @@ class RecordFile(SQLiteFile):
         # Each term is a string to FTS5, in which nothing but the quote is special.
         query = " OR ".join('"{}"'.format(one.replace('"', '""')) for one in terms)
         found = self._best(
-            f"SELECT rowid AS key, bm25(words) AS cost FROM words WHERE words MATCH ? AND {sql}",  # noqa: S608
+            f"SELECT rowid AS key, bm25(words) AS cost FROM words WHERE words MATCH ? AND {sql}",  # noqa: S608 - our own text; values are bound
             [query, *bindings],
             limit,
         )
@@ -314,7 +314,7 @@ class RecordFile(SQLiteFile):
         # Ids are looked up only for rows that tie across the limit: there may be very many rows.
         better = [(key, cost) for key, cost in found if cost < last]
         tied = (
-            f"SELECT found.key, cost FROM ({sql}) AS found JOIN records USING (key) "  # noqa: S608
+            f"SELECT found.key, cost FROM ({sql}) AS found JOIN records USING (key) "  # noqa: S608 - our own text; values are bound
             "WHERE cost = ? ORDER BY id LIMIT ?"
         )
         return better + self._all(tied, [*bindings, last, limit - len(better)])
@@ -322,7 +322,7 @@ class RecordFile(SQLiteFile):
 
 def _select(condition: str, with_vectors: bool) -> str:  # noqa: FBT001 - private
     vector, join = (", vector", " JOIN vectors USING (key)") if with_vectors else (", NULL", "")
-    return f"SELECT id, text, metadata, terms{vector} FROM records{join} WHERE {condition}"  # noqa: S608
+    return f"SELECT id, text, metadata, terms{vector} FROM records{join} WHERE {condition}"  # noqa: S608 - our own text; values are bound
 
 
 def _record(row: tuple[Any, ...]) -> Record:

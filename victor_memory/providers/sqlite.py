@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-import apsw  # type: ignore[import-not-found, unused-ignore]
+import apsw  # type: ignore[import-not-found, unused-ignore]  # an extra, not always installed
 from pydantic import Field
 
 from victor_memory._logging import get_logger
@@ -108,7 +108,7 @@ def _vector_library() -> str | None:
     """Return where the library of sqlite-vec is, if it can be loaded here."""
     connection = apsw.Connection(":memory:")
     try:
-        import sqlite_vec  # type: ignore[import-untyped, import-not-found, unused-ignore]
+        import sqlite_vec  # type: ignore[import-untyped, import-not-found, unused-ignore]  # an extra, not always installed
 
         library = str(sqlite_vec.loadable_path())
         connection.enable_load_extension(True)  # noqa: FBT003 - apsw has no names

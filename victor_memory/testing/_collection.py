@@ -182,7 +182,7 @@ class CollectionPromises(Promises):
         await provider.upsert(records(3))
         for size in (0, -1, True, 1.5, "3", None):
             with pytest.raises(InvalidRequestError):
-                _ = [one async for one in provider.scan(batch_size=size)]  # type: ignore[arg-type]
+                _ = [one async for one in provider.scan(batch_size=size)]  # type: ignore[arg-type]  # the wrong type is the point
 
     # -- emptiness --------------------------------------------------------------------------------
 

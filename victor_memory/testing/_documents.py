@@ -139,7 +139,7 @@ class DocumentPromises(Promises):
         """`search_similar` without a question is a clear error."""
         for query in ("", "  \n", None, 7):
             with pytest.raises(InvalidRequestError):
-                await provider.search_similar(query)  # type: ignore[arg-type]
+                await provider.search_similar(query)  # type: ignore[arg-type]  # the wrong type is the point
 
     @promise()
     async def test_delete_document(self, provider: BaseEmbeddingProvider) -> None:

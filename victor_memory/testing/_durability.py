@@ -126,7 +126,7 @@ class DurabilityPromises(Promises):
         for n in range(8):
             await _once(
                 harness,
-                lambda provider, n=n: provider.upsert([record(f"s{n}"), record("last", f"{n}")]),  # type: ignore[misc]
+                lambda provider, n=n: provider.upsert([record(f"s{n}"), record("last", f"{n}")]),  # type: ignore[misc]  # mypy cannot type a default of a lambda
             )
         texts = await _texts(harness.make())
         assert texts == {**{f"s{n}": text_of(f"s{n}") for n in range(8)}, "last": "7"}
@@ -164,7 +164,7 @@ class DurabilityPromises(Promises):
             directory = harness.directory / place
             await _once(
                 harness,
-                lambda provider, n=n: provider.upsert([record(f"p{n}", f"place {n}")]),  # type: ignore[misc]
+                lambda provider, n=n: provider.upsert([record(f"p{n}", f"place {n}")]),  # type: ignore[misc]  # mypy cannot type a default of a lambda
                 persist_directory=directory,
             )
             again = harness.make(persist_directory=directory)

@@ -72,7 +72,7 @@ class LifecyclePromises(Promises):
     @promise()
     def test_full_text_is_its_own(self) -> None:
         """A store that declares `full_text` ranks words itself: `_search_terms` is its own."""
-        own = self.provider_class._search_terms is not BaseEmbeddingProvider._search_terms  # noqa: SLF001
+        own = self.provider_class._search_terms is not BaseEmbeddingProvider._search_terms  # noqa: SLF001 - whether it is overridden is the question
         assert own or not self.provider_class.traits.full_text
 
     @promise()

@@ -45,7 +45,7 @@ class Worker:
         # The store may be defined beside the tests: the child must find what this process finds.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         # A file, because a full pipe that nobody reads would stop the child.
-        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(  # noqa: S603 - our own module, nothing from outside
             [sys.executable, *(("-c", UNPRIVILEGED) if unprivileged else ("-m", MODULE))],
             stdin=subprocess.PIPE,

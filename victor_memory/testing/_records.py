@@ -199,7 +199,7 @@ class RecordPromises(Promises):
     async def test_upsert_takes_any_iterable(self, provider: BaseEmbeddingProvider) -> None:
         """Records may come from a generator, and vectors as lists, tuples or float64 arrays."""
         vectors = [[1.0] * DIMENSION, (2,) * DIMENSION, np.full(DIMENSION, 3.0)]
-        made = (Record(f"v{n}", "text", one) for n, one in enumerate(vectors))  # type: ignore[arg-type]
+        made = (Record(f"v{n}", "text", one) for n, one in enumerate(vectors))  # type: ignore[arg-type]  # the wrong type is the point
         assert await provider.upsert(made) == 3
         found = await provider.get(["v0", "v1", "v2"], with_vectors=True)
         assert [float(one.vector[0]) for one in found if one.vector is not None] == pytest.approx(
@@ -214,10 +214,10 @@ class RecordPromises(Promises):
         wrong = [nan, infinite, axis(0, 0.0), "text", [["a"] * DIMENSION], [unit(1)], None, 7]
         for vector in wrong:
             with pytest.raises(InvalidRequestError):
-                await provider.upsert([record("good"), Record("bad", "text", vector)])  # type: ignore[arg-type]
+                await provider.upsert([record("good"), Record("bad", "text", vector)])  # type: ignore[arg-type]  # the wrong type is the point
         for length in (0, 1, DIMENSION - 1, DIMENSION + 1):
             with pytest.raises((DimensionMismatchError, InvalidRequestError)):
-                await provider.upsert([record("good"), Record("bad", "text", np.ones(length))])  # type: ignore[arg-type]
+                await provider.upsert([record("good"), Record("bad", "text", np.ones(length))])  # type: ignore[arg-type]  # the wrong type is the point
         assert await provider.count() == 0
         await provider.upsert([record("good")])
         assert await provider.count() == 1
@@ -230,20 +230,20 @@ class RecordPromises(Promises):
             Record("nul\0", "NUL in the id", unit(1)),
             Record("x" * 1025, "id too long", unit(1)),
             Record("\ud800", "surrogate", unit(1)),
-            Record(7, "id not a string", unit(1)),  # type: ignore[arg-type]
-            Record("a", None, unit(1)),  # type: ignore[arg-type]
+            Record(7, "id not a string", unit(1)),  # type: ignore[arg-type]  # the wrong type is the point
+            Record("a", None, unit(1)),  # type: ignore[arg-type]  # the wrong type is the point
             Record("a", "surrogate \udfff", unit(1)),
-            Record("a", "key", unit(1), {1: "x"}),  # type: ignore[dict-item]
+            Record("a", "key", unit(1), {1: "x"}),  # type: ignore[dict-item]  # the wrong type is the point
             Record("a", "key", unit(1), {"": "x"}),
             Record("a", "value", unit(1), {"when": object()}),
             Record("a", "value", unit(1), {"deep": {"set": {1, 2}}}),
             Record("a", "value", unit(1), {"nan": float("nan")}),
-            Record("a", "metadata", unit(1), ["x"]),  # type: ignore[arg-type]
+            Record("a", "metadata", unit(1), ["x"]),  # type: ignore[arg-type]  # the wrong type is the point
             "not a record",
         ]
         for one in bad:
             with pytest.raises(InvalidRequestError):
-                await provider.upsert([record("good"), one])  # type: ignore[list-item]
+                await provider.upsert([record("good"), one])  # type: ignore[list-item]  # the wrong type is the point
         assert await provider.count() == 0
 
     # -- copies -----------------------------------------------------------------------------------

@@ -229,9 +229,9 @@ class SearchPromises(Promises):
         wrong: Sequence[object] = (0, -1, True, False, 10_001, 10**18, 1.5, "3", None)
         for limit in wrong:
             with pytest.raises(InvalidRequestError):
-                await provider.search(unit(0), limit=limit)  # type: ignore[arg-type]
+                await provider.search(unit(0), limit=limit)  # type: ignore[arg-type]  # the wrong type is the point
             with pytest.raises(InvalidRequestError):
-                await provider.search_text("text", limit=limit)  # type: ignore[arg-type]
+                await provider.search_text("text", limit=limit)  # type: ignore[arg-type]  # the wrong type is the point
 
     @promise()
     async def test_any_sequence_is_a_query(self, provider: BaseEmbeddingProvider) -> None:

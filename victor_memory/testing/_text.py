@@ -153,7 +153,7 @@ class TextPromises(Promises):
         await provider.upsert([record("a", "words")])
         for query in ("", "   ", "\n\t", None, 7, b"words", ["words"], "\ud800"):
             with pytest.raises(InvalidRequestError):
-                await provider.search_text(query)  # type: ignore[arg-type]
+                await provider.search_text(query)  # type: ignore[arg-type]  # the wrong type is the point
 
     @promise()
     async def test_queries_without_words_find_nothing(

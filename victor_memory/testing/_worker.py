@@ -71,7 +71,7 @@ def steps(seed: int) -> Iterator[Step]:
     for number in itertools.count():
         size = rng.choice((1, 1, 2, 5, 20, 60))
         ids = tuple(f"churn{n}" for n in rng.sample(range(CHURN_IDS), size))
-        yield Step(ids, None if rng.random() < 0.3 else f"{seed}v{number}")  # noqa: PLR2004
+        yield Step(ids, None if rng.random() < 0.3 else f"{seed}v{number}")  # noqa: PLR2004 - a share, used once
 
 
 # -- requests -------------------------------------------------------------------------------------

@@ -52,16 +52,16 @@ SUBJECTS: Final = (
 pytest.register_assert_rewrite(*(f"victor_memory.testing.{subject}" for subject in SUBJECTS))
 
 from victor_memory.testing._collection import CollectionPromises  # noqa: E402 - see above
-from victor_memory.testing._concurrency import ConcurrencyPromises  # noqa: E402
-from victor_memory.testing._documents import DocumentPromises  # noqa: E402
-from victor_memory.testing._durability import DurabilityPromises  # noqa: E402
-from victor_memory.testing._errors import ErrorPromises  # noqa: E402
-from victor_memory.testing._filters import FilterPromises  # noqa: E402
-from victor_memory.testing._lifecycle import LifecyclePromises  # noqa: E402
-from victor_memory.testing._records import RecordPromises  # noqa: E402
-from victor_memory.testing._search import SearchPromises  # noqa: E402
-from victor_memory.testing._text import TextPromises  # noqa: E402
-from victor_memory.testing.congruence import CongruencePromises  # noqa: E402
+from victor_memory.testing._concurrency import ConcurrencyPromises  # noqa: E402 - after the assertions are rewritten
+from victor_memory.testing._documents import DocumentPromises  # noqa: E402 - after the assertions are rewritten
+from victor_memory.testing._durability import DurabilityPromises  # noqa: E402 - after the assertions are rewritten
+from victor_memory.testing._errors import ErrorPromises  # noqa: E402 - after the assertions are rewritten
+from victor_memory.testing._filters import FilterPromises  # noqa: E402 - after the assertions are rewritten
+from victor_memory.testing._lifecycle import LifecyclePromises  # noqa: E402 - after the assertions are rewritten
+from victor_memory.testing._records import RecordPromises  # noqa: E402 - after the assertions are rewritten
+from victor_memory.testing._search import SearchPromises  # noqa: E402 - after the assertions are rewritten
+from victor_memory.testing._text import TextPromises  # noqa: E402 - after the assertions are rewritten
+from victor_memory.testing.congruence import CongruencePromises  # noqa: E402 - after the assertions are rewritten
 
 Kind = Literal["not implemented", "not yet", "never"]
 
@@ -147,7 +147,7 @@ def _deviating(test: Callable[..., None], deviation: Deviation) -> Callable[...,
     def run(*args: Any, **kwargs: Any) -> None:
         test(*args, **kwargs)
 
-    run.deviation = deviation  # type: ignore[attr-defined]
+    run.deviation = deviation  # type: ignore[attr-defined]  # a mark for ourselves
     reason = f"{deviation.kind}: {deviation.reason}"
     marked: Callable[..., None] = pytest.mark.xfail(
         raises=deviation.raises, reason=reason, strict=True
