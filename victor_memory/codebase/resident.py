@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 LIMIT: Final = 50_000
-"""Chunks beyond which the store searches by itself: a copy takes about 4 KB for each."""
+"""Chunks beyond which the store searches by itself, because a copy takes memory for each."""
 PATHS_PER_READ: Final = 256
 FILES_AT_ONCE: Final = 64
 """Files that others wrote and a search waits for; more are read in the background."""
