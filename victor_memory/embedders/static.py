@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from victor_memory.embedders._model_files import digest, local_directory, silent_hub
 from victor_memory.embedders._texts import pieces, unit
+from victor_memory.embedders._word_pieces import WordPieces
 from victor_memory.embedders.base import EmbedderInfo, LocalEmbedder, Purpose
 from victor_memory.errors import EmbeddingError
 
@@ -23,8 +24,6 @@ BUNDLED: Final = Path(__file__).parent / "models" / "minilm-256"
 WEIGHTS: Final = "model.safetensors"
 TOKENIZER: Final = "tokenizer.json"
 FILES: Final = (WEIGHTS, TOKENIZER, "config.json")
-BATCH: Final = 128
-"""Texts tokenised at once: enough to keep every core busy."""
 LONGEST: Final = 16_000
 """Characters tokenised as one text: with the batch, it bounds the memory that takes."""
 
@@ -52,6 +51,7 @@ class StaticEmbedder(LocalEmbedder):
             )
             raise EmbeddingError(msg)
         self._model = _read(folder)
+        self._word_pieces = WordPieces(self._model.tokenizer)
         weights = digest((folder / WEIGHTS, folder / TOKENIZER))
         return EmbedderInfo(self.type, name, self._model.dim, weights)
 
@@ -66,16 +66,11 @@ class StaticEmbedder(LocalEmbedder):
     def _encode(self, texts: Sequence[str], purpose: Purpose) -> Vectors:  # noqa: ARG002 - a static model has one kind of input
         import numpy as np
 
-        tokenizer = self._model.tokenizer
         vectors = np.zeros((len(texts), self._model.dim), dtype=np.float32)
         parts = pieces(texts, LONGEST)
-        for start in range(0, len(parts), BATCH):
-            batch = parts[start : start + BATCH]
-            encodings = tokenizer.encode_batch_fast(
-                [part for _, part in batch], add_special_tokens=False
-            )
-            for (owner, _), encoding in zip(batch, encodings, strict=True):
-                vectors[owner] += self._sum(np.array(encoding.ids, dtype=np.int64))
+        found = self._word_pieces.ids([part for _, part in parts])
+        for (owner, _), ids in zip(parts, found, strict=True):
+            vectors[owner] += self._sum(np.array(ids, dtype=np.int64))
         vectors[~vectors.any(axis=1), -1] = 1
         return unit(vectors)
 
