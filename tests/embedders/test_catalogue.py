@@ -68,7 +68,7 @@ def test_every_builtin_spec_leads_to_the_embedder_of_its_name(spec):
 def test_the_pip_lines_of_what_may_be_missing():
     lines = {spec.name: spec.pip_line for spec in BUILTIN_EMBEDDERS if spec.requires}
     assert lines == {
-        "static": "pip install model2vec",
+        "static": "pip install safetensors tokenizers",
         "sentence-transformers": "pip install victor-memory[sentence-transformers]",
         "http": "pip install victor-memory[http]",
     }

@@ -32,11 +32,13 @@ _UNITS: Final = re.compile(r"[A-Za-z0-9]+|[^A-Za-z0-9\s]")
 class WordPieces:
     """Turns texts into the ids that *tokenizer* gives them; may be used by several threads."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, described: Mapping[str, Any] | None = None) -> None:
+        """Use *tokenizer*, which is as *described* in its file, if that is at hand."""
         self._tokenizer = tokenizer
-        described = json.loads(tokenizer.to_str())
+        if described is None:
+            described = json.loads(tokenizer.to_str())
         self._by_word = _knows_words_only(described)
-        self._special = [one["content"] for one in described["added_tokens"]]
+        self._special = [one["content"] for one in described.get("added_tokens") or ()]
         self._known: dict[str, Sequence[int]] = {}
 
     def ids(self, texts: Sequence[str]) -> Iterator[Sequence[int]]:
@@ -87,18 +89,18 @@ def _words(text: str) -> list[str]:
 
 def _knows_words_only(described: Mapping[str, Any]) -> bool:
     """Whether the tokenizer described splits at blanks and punctuation before anything else."""
-    normalizer = described["normalizer"] or {}
+    normalizer = described.get("normalizer") or {}
     steps = normalizer.get("normalizers", [normalizer])
     return (
         described["model"]["type"] == "WordPiece"
-        and (described["pre_tokenizer"] or {}).get("type") == "BertPreTokenizer"
+        and (described.get("pre_tokenizer") or {}).get("type") == "BertPreTokenizer"
         and all(_is_local(step) for step in steps)
-        and described["truncation"] is None
-        and described["padding"] is None
+        and described.get("truncation") is None
+        and described.get("padding") is None
     )
 
 
 def _is_local(step: Mapping[str, Any]) -> bool:
     if step.get("type") == "Replace":
-        return step["pattern"] == {"Regex": WORD_INSIDE_WORD} and step["content"] == " "
+        return bool(step["pattern"] == {"Regex": WORD_INSIDE_WORD} and step["content"] == " ")
     return bool(step.get("type") == "BertNormalizer" and step["clean_text"])

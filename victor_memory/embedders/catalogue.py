@@ -24,8 +24,8 @@ BUILTIN_EMBEDDERS: Final[tuple[EmbedderSpec, ...]] = (
         target="victor_memory.embedders.static:StaticEmbedder",
         title="Static",
         description="The bundled static model, or any model2vec model: fast, offline, no torch.",
-        requires=("model2vec",),
-        distribution="model2vec",
+        requires=("safetensors", "tokenizers"),
+        distribution="safetensors tokenizers",
     ),
     EmbedderSpec(
         name="sentence-transformers",

@@ -1,11 +1,17 @@
-"""The default embedder: a static model run by model2vec, bundled, without torch or a download."""
+"""The default embedder: a static model in model2vec's format, bundled, without torch or a download.
+
+It is read and run here rather than by the library `model2vec`: that copies the tokenizer and sorts
+its vocabulary before it is ready, and changes it while it runs, which is not safe in threads.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from victor_memory.embedders._model_files import digest, local_directory, silent_hub
 from victor_memory.embedders._texts import pieces, unit
@@ -16,8 +22,7 @@ from victor_memory.errors import EmbeddingError
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    from model2vec import StaticModel
-
+    from tokenizers import Tokenizer
     from victor_memory.types import Vectors
 
 BUNDLED: Final = Path(__file__).parent / "models" / "minilm-256"
@@ -40,7 +45,7 @@ class StaticEmbedder(LocalEmbedder):
     type: ClassVar[str] = "static"
     default_model: ClassVar[str] = "bundled"
 
-    _model: StaticModel
+    _model: _Model
 
     def _load_model(self) -> EmbedderInfo:
         name, folder = self._find()
@@ -51,9 +56,8 @@ class StaticEmbedder(LocalEmbedder):
             )
             raise EmbeddingError(msg)
         self._model = _read(folder)
-        self._word_pieces = WordPieces(self._model.tokenizer)
         weights = digest((folder / WEIGHTS, folder / TOKENIZER))
-        return EmbedderInfo(self.type, name, self._model.dim, weights)
+        return EmbedderInfo(self.type, name, self._model.vectors.shape[1], weights)
 
     def _find(self) -> tuple[str, Path]:
         bundled = self.model_name == self.default_model
@@ -66,35 +70,42 @@ class StaticEmbedder(LocalEmbedder):
     def _encode(self, texts: Sequence[str], purpose: Purpose) -> Vectors:  # noqa: ARG002 - a static model has one kind of input
         import numpy as np
 
-        vectors = np.zeros((len(texts), self._model.dim), dtype=np.float32)
+        vectors = np.zeros((len(texts), self._model.vectors.shape[1]), dtype=np.float32)
         parts = pieces(texts, LONGEST)
-        found = self._word_pieces.ids([part for _, part in parts])
+        found = self._model.pieces.ids([part for _, part in parts])
         for (owner, _), ids in zip(parts, found, strict=True):
-            vectors[owner] += self._sum(np.array(ids, dtype=np.int64))
+            vectors[owner] += self._model.sum(np.array(ids, dtype=np.int64))
         vectors[~vectors.any(axis=1), -1] = 1
         return unit(vectors)
 
-    def _sum(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """Return the sum of the pieces' vectors: the direction of model2vec's own `encode`.
 
-        Not by calling that: it changes the tokenizer while it runs, so it is not safe in threads,
-        and it sums in the precision the weights are stored in.
-        """
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """What a model2vec directory holds."""
+
+    pieces: WordPieces
+    vectors: npt.NDArray[Any]
+    """A row for each piece, or for each number in `mapping`."""
+    weights: npt.NDArray[np.float32] | None
+    mapping: npt.NDArray[np.int64] | None
+    """From a piece to its row."""
+    unknown: int | None
+    """The piece that stands for what no piece says."""
+
+    def sum(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """Return the weighted sum of the pieces' vectors, in the direction of their mean."""
         import numpy as np
 
-        model = self._model
-        tokens, counts = np.unique(ids[ids != model.unk_token_id], return_counts=True)
+        tokens, counts = np.unique(ids[ids != self.unknown], return_counts=True)
         shares = counts.astype(np.float32)
-        if model.weights is not None:
-            shares *= model.weights[tokens]
-        rows = tokens if model.token_mapping is None else model.token_mapping[tokens]
-        total: npt.NDArray[np.float32] = shares @ model.embedding[rows].astype(np.float32)
+        if self.weights is not None:
+            shares *= self.weights[tokens]
+        rows = tokens if self.mapping is None else self.mapping[tokens]
+        total: npt.NDArray[np.float32] = shares @ self.vectors[rows].astype(np.float32)
         return total
 
 
-def _read(folder: Path) -> StaticModel:
-    """Read a model2vec directory; the library's own reader takes 0.2 s to import the hub client."""
-    from model2vec import StaticModel
+def _read(folder: Path) -> _Model:
     from safetensors.numpy import load_file
     from tokenizers import Tokenizer
 
@@ -102,13 +113,28 @@ def _read(folder: Path) -> StaticModel:
     if "embeddings" not in tensors:
         msg = f"{folder / WEIGHTS} holds no static embeddings. Name a model2vec directory."
         raise EmbeddingError(msg)
-    return StaticModel(
-        vectors=tensors["embeddings"],
+    described = json.loads((folder / TOKENIZER).read_text("utf-8"))
+    described["truncation"] = described["padding"] = None
+    tokenizer = Tokenizer.from_str(json.dumps(described))
+    vectors, mapping = tensors["embeddings"], tensors.get("mapping")
+    if (size := tokenizer.get_vocab_size()) != len(vectors if mapping is None else mapping):
+        msg = f"{folder} has {size} pieces and {len(vectors)} vectors. Name a whole model."
+        raise EmbeddingError(msg)
+    return _Model(
+        pieces=WordPieces(tokenizer, described),
+        vectors=vectors,
         weights=tensors.get("weights"),
-        token_mapping=tensors.get("mapping"),
-        tokenizer=Tokenizer.from_file(str(folder / TOKENIZER)),
-        max_length=None,
+        mapping=mapping,
+        unknown=_unknown(tokenizer, described["model"]),
     )
+
+
+def _unknown(tokenizer: Tokenizer, model: Mapping[str, Any]) -> int | None:
+    if model["type"] == "Unigram":
+        found: int | None = model.get("unk_id")
+        return found
+    name = model.get("unk_token")
+    return None if name is None else tokenizer.token_to_id(name)
 
 
 def _from_hub(name: str) -> Path:
