@@ -6,7 +6,8 @@ configuration decides where events go; the CLI and the servers call `configure_l
 writes to stderr.
 
 Events are constant snake_case names. Keys come from `LOG_KEYS`; anything else is dropped, so that
-no content, query or secret can reach a log by accident.
+no content, query or secret can reach a log by accident. structlog itself is imported when the first
+event is logged that somebody asked for: most processes log nothing, and it loads a pretty printer.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, cast
 
-import structlog
-
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
+
+    import structlog
 
 ROOT: Final = "victor_memory"
 LOG_KEYS: Final = frozenset(
@@ -40,10 +41,41 @@ def _keep_known_keys(
     return event
 
 
-def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """Return the structured logger for module *name* (`victor_memory.…`)."""
-    logger = structlog.wrap_logger(
-        logging.getLogger(name),
+class _Logger:
+    """Stands for a structlog logger, and passes on what its standard logger lets through."""
+
+    def __init__(self, name: str) -> None:
+        self._logger = logging.getLogger(name)
+        self._bound: structlog.stdlib.BoundLogger | None = None
+
+    def __getattr__(self, method: str) -> Any:
+        level = _LEVELS.get(method)
+        if level is not None and not self._logger.isEnabledFor(level):
+            return _ignore
+        if self._bound is None:
+            self._bound = _wrapped(self._logger)
+        return getattr(self._bound, method)
+
+
+_LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "exception": logging.ERROR,
+    "critical": logging.CRITICAL,
+}
+
+
+def _ignore(event: str, *arguments: object, **values: object) -> None:
+    """Do nothing."""
+
+
+def _wrapped(logger: logging.Logger) -> structlog.stdlib.BoundLogger:
+    import structlog
+
+    wrapped = structlog.wrap_logger(
+        logger,
         processors=[
             structlog.stdlib.filter_by_level,
             _keep_known_keys,
@@ -52,7 +84,12 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
         wrapper_class=structlog.stdlib.BoundLogger,
         context_class=dict,
     )
-    return cast("structlog.stdlib.BoundLogger", logger)
+    return cast("structlog.stdlib.BoundLogger", wrapped)
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """Return the structured logger for module *name* (`victor_memory.…`)."""
+    return cast("structlog.stdlib.BoundLogger", _Logger(name))
 
 
 def configure_logging(
@@ -64,6 +101,8 @@ def configure_logging(
 
     Called by programs, never by the library. Calling it again replaces the former handler.
     """
+    import structlog
+
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if fmt == "json"

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import pytest
 
+from victor_memory.codebase import contents as contents_module
 from victor_memory.codebase import indexer, pipeline
 from victor_memory.codebase.exclusions import Reason
 from victor_memory.codebase.memory import CodebaseMemory
@@ -305,7 +306,7 @@ class TestChunkers:
 def small_writes(monkeypatch):
     monkeypatch.setattr(pipeline, "CHUNKS_PER_WRITE", 4)
     monkeypatch.setattr(pipeline, "TEXTS_PER_EMBEDDING", 3)
-    monkeypatch.setattr(indexer, "FILES_PER_LOOK", 3)
+    monkeypatch.setattr(contents_module, "FILES_PER_LOOK", 3)
 
 
 @pytest.mark.usefixtures("small_writes")

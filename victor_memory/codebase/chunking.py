@@ -60,7 +60,12 @@ def cut(path: str, text: str, chunkers: Sequence[Chunker] = ()) -> tuple[list[Ch
             return chunks, problems
     if grammars.GRAMMARS.problem is not None and language in grammars.LANGUAGES:
         problems.append(grammars.GRAMMARS.problem)
-    return _LAST.chunk(path, text), problems
+    return cut_lines(path, text), problems
+
+
+def cut_lines(path: str, text: str) -> list[Chunk]:
+    """Return the chunks of the file *path* as of one in no language."""
+    return _LAST.chunk(path, text)
 
 
 def languages_of(chunkers: Sequence[Chunker]) -> frozenset[str]:

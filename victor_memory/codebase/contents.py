@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Final
 
 from victor_memory.codebase.exclusions import Reason, refused_content
-from victor_memory.codebase.files import Signature, SourceTree
+from victor_memory.codebase.files import Listing, Signature, SourceTree
 from victor_memory.codebase.records import file_hash
 
+FILES_PER_LOOK: Final = 256
+"""Files examined between two chances to stop, and two signs of progress."""
 SETTLED_NANOSECONDS: Final = 2_000_000_000
 """A file changed less long ago than this may change again without its times showing it."""
 
@@ -30,9 +34,27 @@ class Contents:
         """Read every file again."""
         self._known.clear()
 
-    def keep(self, paths: Iterable[str]) -> None:
+    def _keep(self, paths: Iterable[str]) -> None:
         """Forget all files but *paths*."""
         self._known = {path: self._known[path] for path in paths if path in self._known}
+
+    async def look(self, advance: Callable[[int], None]) -> tuple[dict[str, str], Listing]:
+        """Return the digest of each file that belongs into the index; *advance* hears how many."""
+        listing = self._tree.listing()
+        paths = iter(listing)
+        found: dict[str, str] = {}
+        looked: list[str] = []
+        while batch := await asyncio.to_thread(lambda: list(islice(paths, FILES_PER_LOOK))):
+            verdicts = await asyncio.to_thread(self.verdicts, batch)
+            for path, verdict in zip(batch, verdicts, strict=True):
+                if isinstance(verdict, Reason):
+                    listing.omissions.add(path, verdict)
+                elif verdict is not None:
+                    found[path] = verdict
+            looked += batch
+            advance(len(looked))
+        self._keep(looked)
+        return found, listing
 
     def verdicts(self, paths: Sequence[str]) -> list[str | Reason | None]:
         """Return the digest of each file, why it is left out, or `None` if it is gone."""

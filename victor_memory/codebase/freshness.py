@@ -107,6 +107,12 @@ class Refresher:
     def _state(self) -> _State:
         return self._states.setdefault(asyncio.get_running_loop(), _State())
 
+    @property
+    def progress(self) -> IndexProgress | None:
+        """How far the run is that is under way in this event loop, if one is."""
+        build = self._state.build
+        return None if build is None or build.task.done() else build.progress
+
     async def run(self, *, rebuild: bool, progress: Progress | None) -> IndexReport:
         """Index everything, after whatever is under way here or in another process."""
         build = await self._begin(self._run(rebuild=rebuild, progress=progress))

@@ -12,56 +12,42 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from victor_memory._logging import get_logger
-from victor_memory.codebase.chunking import Chunker, cut
+from victor_memory.codebase.chunking import Chunker
 from victor_memory.codebase.contents import Contents
-from victor_memory.codebase.exclusions import Reason, refused_content
-from victor_memory.codebase.files import SourceTree, decode
+from victor_memory.codebase.cutting import Cutter
+from victor_memory.codebase.cutting_process import CuttingProcess, ahead
+from victor_memory.codebase.files import Listing, SourceTree
 from victor_memory.codebase.pending import PendingChunks
 from victor_memory.codebase.pipeline import Pipeline, Ready, Tally
-from victor_memory.codebase.progress import IndexProgress, IndexReport, Plan, Progress
+from victor_memory.codebase.progress import (
+    IndexListener,
+    IndexProgress,
+    IndexReport,
+    Plan,
+    Progress,
+)
 from victor_memory.codebase.records import (
     CutFile,
     StoredFiles,
     Version,
-    file_hash,
-    recipe,
-    terms,
 )
-from victor_memory.codebase.secrets import redact_source
 from victor_memory.codebase.vector_cache import Embedding, VectorCache
 from victor_memory.codebase.views import View, Views
-from victor_memory.errors import PluginError, ProviderUnavailableError
+from victor_memory.errors import ProviderUnavailableError
 from victor_memory.filters import where
-from victor_memory.types import Record
 
 if TYPE_CHECKING:
     from victor_memory.providers.base import BaseEmbeddingProvider
     from victor_memory.redaction import Redactor
 
 log = get_logger(__name__)
-FILES_PER_LOOK: Final = 256
-"""Files examined between two chances to stop, and two signs of progress."""
 IDS_PER_DELETE: Final = 5000
 PATHS_PER_QUERY: Final = 32
 """Files that are looked up in the store by name; for more of them the whole store is read."""
-
-
-class IndexListener(Protocol):
-    """Is told what this process changes in the store, in the event loop, after it was done."""
-
-    def written(self, path: str, digest: str, records: Sequence[Record]) -> None:
-        """Take note of one whole version; the records have vectors and terms."""
-
-    def removed(self, path: str, digest: str) -> None:
-        """Take note that nothing of a version is stored any more."""
-
-    def reset(self) -> None:
-        """Take note that nothing is stored any more."""
 
 
 class Indexer:
@@ -86,14 +72,12 @@ class Indexer:
         self.listeners: list[IndexListener] = []
         self._views = Views(shared_directory(provider), tree.root)
         self._vectors = vectors
-        self._chunkers = tuple(chunkers)
-        self._redactors = tuple(redactors)
-        self._recipe = recipe(self._chunkers, self._redactors)
+        self._cutter = Cutter(tree, chunkers, redactors)
         self._redacted = 0
         self._stored: StoredFiles | None = None
         self._generation: str | None = None
         """That of the store when `_stored` was true."""
-        self._contents = Contents(tree, self._recipe)
+        self._contents = Contents(tree, self._cutter.recipe)
 
     @property
     def view(self) -> View:
@@ -114,10 +98,18 @@ class Indexer:
         started = time.perf_counter()
         if rebuild:
             await self.clear()
-        await self._check_stored()
         self._contents.forget()
-        plan = await self.plan(progress)
-        report = await self.apply(plan, progress, fresh=rebuild)
+        found, listing = await self._look(progress)
+        # Begun before the store and the model are loaded, which takes this process a while.
+        await self.sync()
+        cutting = ahead(self._cutter, list(self._unlike_view(found)))
+        try:
+            await self._check_stored()
+            plan = await self._plan(found, listing)
+            report = await self.apply(plan, progress, fresh=rebuild, cutting=cutting)
+        finally:
+            if cutting is not None:
+                await asyncio.to_thread(cutting.close)
         if report.changed or plan.garbage:
             _tell(progress, IndexProgress("compact", report.files_indexed, report.files_indexed))
             await self.compact()
@@ -163,20 +155,12 @@ class Indexer:
         A file that this process has read is not read again while its size, inode and times of
         change are the same; likewise the store, until the two differ.
         """
-        listing = self.tree.listing()
-        paths = iter(listing)
-        found: dict[str, str] = {}
-        looked: list[str] = []
-        while batch := await asyncio.to_thread(lambda: list(islice(paths, FILES_PER_LOOK))):
-            verdicts = await asyncio.to_thread(self._contents.verdicts, batch)
-            for path, verdict in zip(batch, verdicts, strict=True):
-                if isinstance(verdict, Reason):
-                    listing.omissions.add(path, verdict)
-                elif verdict is not None:
-                    found[path] = verdict
-            looked += batch
-            _tell(progress, IndexProgress("scan", len(looked), None))
-        self._contents.keep(looked)
+        return await self._plan(*await self._look(progress))
+
+    async def _look(self, progress: Progress | None) -> tuple[dict[str, str], Listing]:
+        return await self._contents.look(lambda n: _tell(progress, IndexProgress("scan", n, None)))
+
+    async def _plan(self, found: Mapping[str, str], listing: Listing) -> Plan:
         plan = await self._compare(found)
         plan.source, plan.omissions = listing.source, listing.omissions
         plan.notes = [listing.note] if listing.note else []
@@ -228,6 +212,10 @@ class Indexer:
                 complete[path] = digest, count
         self.view.commit(complete, [path for path in self.view if path not in complete])
 
+    def _unlike_view(self, found: Mapping[str, str]) -> Iterator[str]:
+        view = self.view
+        return (path for path, digest in found.items() if view.digest(path) != digest)
+
     def _changed(self, found: Mapping[str, str], stored: StoredFiles) -> list[str]:
         view = self.view
         return [
@@ -250,16 +238,21 @@ class Indexer:
     # -- writing ----------------------------------------------------------------------------------
 
     async def apply(
-        self, plan: Plan, progress: Progress | None = None, *, fresh: bool = False
+        self,
+        plan: Plan,
+        progress: Progress | None = None,
+        *,
+        fresh: bool = False,
+        cutting: CuttingProcess | None = None,
     ) -> IndexReport:
         """Write what *plan* says is missing, and remove what it says is gone.
 
         When cancelled, what is embedded already is still written, and nothing else is lost. With
-        *fresh*, no vector is taken from the cache.
+        *fresh*, no vector is taken from the cache. *cutting* has begun to cut the files.
         """
         started = time.perf_counter()
         try:
-            report = await self._apply(plan, progress, fresh=fresh)
+            report = await self._apply(plan, progress, cutting, fresh=fresh)
         except BaseException:
             self._stored = None
             raise
@@ -274,7 +267,14 @@ class Indexer:
         )
         return replace(report, seconds=time.perf_counter() - started)
 
-    async def _apply(self, plan: Plan, progress: Progress | None, *, fresh: bool) -> IndexReport:
+    async def _apply(
+        self,
+        plan: Plan,
+        progress: Progress | None,
+        cutting: CuttingProcess | None,
+        *,
+        fresh: bool,
+    ) -> IndexReport:
         stored = await self.stored()
         embedding = Embedding(self.provider.embedder, self._vectors)
         self._redacted = 0
@@ -292,8 +292,22 @@ class Indexer:
 
         if missing:
             tell(Tally())
-        pipeline = Pipeline(self._cut, embedding, self._store, self.pending, fresh=fresh)
-        tally = await pipeline.run(missing, tell) if missing else Tally()
+        tally = Tally()
+        if missing:
+            cutting = cutting or ahead(self._cutter, missing)
+            cutter = cutting or self._cutter
+            pipeline = Pipeline(
+                lambda path: self._cut(path, cutter),
+                embedding,
+                self._store,
+                self.pending,
+                fresh=fresh,
+            )
+            try:
+                tally = await pipeline.run(missing, tell)
+            finally:
+                if cutting is not None:
+                    await asyncio.to_thread(cutting.close)
         # Last, so that a file that moved is found under one of its names at any time.
         await self._commit({}, plan.removed)
         await self._sweep([*plan.changed, *plan.removed], everything=plan.garbage)
@@ -308,21 +322,12 @@ class Indexer:
             notes=(*plan.notes, *tally.problems),
         )
 
-    def _cut(self, path: str) -> tuple[CutFile | None, Sequence[str]]:
-        data = self.tree.read(path)
-        if not isinstance(data, bytes) or refused_content(path, data):
-            return None, ()
-        try:
-            text, secrets = redact_source(decode(data), self._redactors)
-        except PluginError as exc:
-            # Rather not found than stored with what the redactor would have taken out.
-            return None, [f"{path} is left out: {exc}"]
-        self._redacted += secrets
-        chunks, problems = cut(path, text, self._chunkers)
-        # A file of blanks keeps one chunk, so that the store knows the file.
-        kept = [one for one in chunks if one.text.strip()] or chunks[:1]
-        digest = file_hash(data, self._recipe)
-        return CutFile(path, digest, kept, [terms(one) for one in kept]), problems
+    def _cut(
+        self, path: str, cutter: Cutter | CuttingProcess
+    ) -> tuple[CutFile | None, Sequence[str]]:
+        done = cutter.cut(path)
+        self._redacted += done.secrets
+        return done.file, done.problems
 
     async def _store(self, ready: list[Ready]) -> None:
         stored = await self.stored()

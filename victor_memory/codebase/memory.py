@@ -15,7 +15,7 @@ from victor_memory.codebase.chunking import Chunker, languages_of
 from victor_memory.codebase.files import MAX_FILE_BYTES, SourceTree
 from victor_memory.codebase.freshness import Freshness, Refresher
 from victor_memory.codebase.indexer import Indexer, shared_directory
-from victor_memory.codebase.progress import IndexReport, Progress
+from victor_memory.codebase.progress import IndexProgress, IndexReport, Progress
 from victor_memory.codebase.request import Mode, SearchRequest
 from victor_memory.codebase.resident import ResidentChunks
 from victor_memory.codebase.search import CodeSearch, Found
@@ -210,6 +210,19 @@ class CodebaseMemory:
     async def stats(self) -> StoreStats:
         """Return what the store says about itself; no file is looked at."""
         return await self._provider.stats()
+
+    @property
+    def progress(self) -> IndexProgress | None:
+        """How far the indexing is that is under way in this event loop, if any is."""
+        return self._refresher.progress
+
+    async def open(self) -> bool:
+        """Open the store if anything is indexed, so that the first search need not; say whether."""
+        await self._indexer.sync()
+        if not len(self._indexer.view):
+            return False
+        await self._provider.initialize()
+        return True
 
     async def warm(self) -> None:
         """Make later searches fast: read the index into memory, if it is not too large for that."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from victor_memory.codebase.exclusions import Omissions
+from victor_memory.types import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +91,16 @@ class Plan:
     def clean(self) -> bool:
         """Whether there is nothing to do."""
         return not (self.changed or self.removed or self.garbage)
+
+
+class IndexListener(Protocol):
+    """Is told what this process changes in the store, in the event loop, after it was done."""
+
+    def written(self, path: str, digest: str, records: Sequence[Record]) -> None:
+        """Take note of one whole version; the records have vectors and terms."""
+
+    def removed(self, path: str, digest: str) -> None:
+        """Take note that nothing of a version is stored any more."""
+
+    def reset(self) -> None:
+        """Take note that nothing is stored any more."""

@@ -12,13 +12,14 @@ import os
 import secrets
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from victor_memory._child_process import end, start_module
 
 if TYPE_CHECKING:
     from victor_memory.types import Vector, Vectors
@@ -93,17 +94,10 @@ class ProximaEngine:
 
     def _spawn(self) -> None:
         self.kill()
-        # It must find the modules that this process finds. It is started in the directory, because
-        # the engine would take some characters in the names of directories for parts of a URL.
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "victor_memory.providers._proximadb_process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=self._directory,
-            env=environment,
-            start_new_session=True,  # an interrupt from the keyboard is for us, not for it
+        # In the directory, because the engine would take some characters in the names of
+        # directories for parts of a URL.
+        self._process = start_module(
+            "victor_memory.providers._proximadb_process", cwd=self._directory
         )
 
     def stop(self) -> None:
@@ -120,13 +114,7 @@ class ProximaEngine:
         with self._lock:
             if self._process is None:
                 return
-            self._process.kill()
-            self._process.wait()
-            for stream in (self._process.stdin, self._process.stdout):
-                if stream is not None:
-                    # What was not written yet is for nobody now.
-                    with suppress(OSError):
-                        stream.close()
+            end(self._process)
             self._process = None
 
     def erase(self) -> None:

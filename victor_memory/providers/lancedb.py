@@ -30,8 +30,8 @@ from pydantic import Field
 
 from victor_memory._logging import get_logger
 from victor_memory.errors import CorruptStoreError, StoreMismatchError
+from victor_memory.providers import _lance_client as client
 from victor_memory.providers._group_commit import GroupCommit
-from victor_memory.providers._lance_client import FTS, IvfSq, MatchQuery, col, lancedb
 from victor_memory.providers._lance_filters import FACETS, facets, to_sql
 from victor_memory.providers._scores import from_distance
 from victor_memory.providers.base import BaseEmbeddingProvider, ProviderOptions
@@ -83,7 +83,8 @@ class LanceDBProvider(BaseEmbeddingProvider):
     # -- life cycle -------------------------------------------------------------------------------
 
     async def _open(self) -> None:
-        self._db = await lancedb.connect_async(
+        await asyncio.to_thread(client.load)
+        self._db = await client.lancedb.connect_async(
             str(self.directory), read_consistency_interval=timedelta(0)
         )
         self._schema = _schema(self.dimension)
@@ -129,7 +130,7 @@ class LanceDBProvider(BaseEmbeddingProvider):
 
     async def _index_terms(self) -> None:
         # The terms are analysed already: Lance must only split them at spaces.
-        words = FTS(
+        words = client.FTS(
             base_tokenizer="whitespace",
             lower_case=False,
             stem=False,
@@ -162,7 +163,7 @@ class LanceDBProvider(BaseEmbeddingProvider):
         deleted = 0
         async with self._writing():
             for start in range(0, len(ids), IDS_PER_STATEMENT):
-                some = col("id").isin(ids[start : start + IDS_PER_STATEMENT])
+                some = client.col("id").isin(ids[start : start + IDS_PER_STATEMENT])
                 deleted += (await self._table.delete(some)).num_deleted_rows
             await self._committed()
         return deleted
@@ -243,7 +244,7 @@ class LanceDBProvider(BaseEmbeddingProvider):
         trained = await self._rows_at_training()
         if trained and rows < trained * REINDEX_GROWTH:
             return
-        config = IvfSq(distance_type=_DISTANCE[self.metric])
+        config = client.IvfSq(distance_type=_DISTANCE[self.metric])
         await self._table.create_index("vector", config=config)
         path = self.directory / "vector_index.json"
         path.write_text(json.dumps({"rows_at_training": rows}), encoding="utf-8")
@@ -288,14 +289,14 @@ class LanceDBProvider(BaseEmbeddingProvider):
     async def _search_terms(
         self, terms: Sequence[str], limit: int, where: Filter | None
     ) -> list[Hit]:
-        match = self._table.query().nearest_to_text(MatchQuery(" ".join(terms), "terms"))
+        match = self._table.query().nearest_to_text(client.MatchQuery(" ".join(terms), "terms"))
         rows = await _fetch(match.limit(limit), where, [*_HIT_COLUMNS, "_score"])
         return _hits(rows, rows["_score"])
 
     async def _get(self, ids: list[str], *, with_vectors: bool) -> list[Record]:
         found: list[Record] = []
         for start in range(0, len(ids), IDS_PER_STATEMENT):
-            some = col("id").isin(ids[start : start + IDS_PER_STATEMENT])
+            some = client.col("id").isin(ids[start : start + IDS_PER_STATEMENT])
             query = self._table.query().where(some).select(_record_columns(with_vectors))
             found += _records(await query.to_arrow())
         return found
