@@ -75,10 +75,34 @@ def test_a_missing_package_is_left_alone():
 
 def test_the_store_does_not_run_the_rest_client():
     code = (
-        "import sys, victor_memory.providers.lancedb\n"
+        "import sys\n"
+        "from victor_memory.providers import _lance_client\n"
+        "_lance_client.load()\n"
         "assert 'lance_namespace_urllib3_client.api' not in sys.modules\n"
         "from lance_namespace_urllib3_client import ApiClient, CreateTableRequest\n"
         "assert ApiClient and CreateTableRequest\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_client_is_loaded_when_it_is_needed_and_leaves_other_packages_as_they_were():
+    code = (
+        "import sys, pydantic\n"
+        "from victor_memory.providers import _lance_client, lancedb as provider\n"
+        "assert 'lancedb' not in sys.modules\n"
+        "before = dict(pydantic.BaseModel.model_config)\n"
+        "assert _lance_client.lancedb is sys.modules['lancedb']\n"
+        "assert pydantic.BaseModel.model_config == before\n"
+        "if sys.version_info < (3, 12):\n"
+        "    import overrides\n"
+        "    assert overrides.EnforceOverrides is not object\n"
+        "    assert overrides.override.__module__.startswith('overrides')\n"
+        "from lance_namespace import CreateTableRequest\n"
+        "try:\n"
+        "    CreateTableRequest(id=3)\n"
+        "except pydantic.ValidationError:\n"
+        "    sys.exit(7)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 7, done.stderr

@@ -1,9 +1,18 @@
-"""The LanceDB client, imported when it is first needed, and in two thirds of its time.
+"""The LanceDB client, imported when it is first needed, and in less than half its time.
 
-`lancedb` imports the models of a namespace server's REST interface, whose package also runs its
-clients: a third of the time of `import lancedb`, for something that no local table uses.
+Most of `import lancedb` is spent on things that no local table uses, which are put off or left out:
+
+* it imports the models of a namespace server's REST interface, whose package also runs its clients,
+  and pydantic builds a validator for each model: both can wait until somebody needs them;
+* before Python 3.12 it has `overrides` check each method that it overrides: from 3.12 on it uses
+  `typing.override`, which checks nothing, and so it does here.
 """
 
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from victor_memory.providers._deferred import defer
@@ -17,15 +26,54 @@ if TYPE_CHECKING:
 __all__ = ["FTS", "IvfSq", "MatchQuery", "col", "lancedb", "load"]
 
 
+_lock = threading.Lock()
+
+
 def load() -> None:
     """Import the client, which takes some tenths of a second."""
-    defer("lance_namespace_urllib3_client")
-    import lancedb
-    from lancedb.expr import col
-    from lancedb.index import FTS, IvfSq
-    from lancedb.query import MatchQuery
+    with _lock:
+        if "lancedb" in globals():
+            return
+        defer("lance_namespace_urllib3_client")
+        with _unbuilt_models(), _unchecked_overrides():
+            import lancedb
+            from lancedb.expr import col
+            from lancedb.index import FTS, IvfSq
+            from lancedb.query import MatchQuery
 
-    globals().update(lancedb=lancedb, col=col, FTS=FTS, IvfSq=IvfSq, MatchQuery=MatchQuery)
+        globals().update(lancedb=lancedb, col=col, FTS=FTS, IvfSq=IvfSq, MatchQuery=MatchQuery)
+
+
+@contextmanager
+def _unbuilt_models() -> Iterator[None]:
+    """Let pydantic models that are defined meanwhile build their validators when first used."""
+    from pydantic import BaseModel
+
+    if "defer_build" in BaseModel.model_config:
+        yield
+        return
+    BaseModel.model_config["defer_build"] = True
+    try:
+        yield
+    finally:
+        del BaseModel.model_config["defer_build"]
+
+
+@contextmanager
+def _unchecked_overrides() -> Iterator[None]:
+    if sys.version_info >= (3, 12):
+        yield
+        return
+    import overrides
+
+    stand_in = ModuleType(overrides.__name__)
+    vars(stand_in).update(vars(overrides))
+    vars(stand_in).update(override=lambda method: method, EnforceOverrides=object)
+    sys.modules[overrides.__name__] = stand_in
+    try:
+        yield
+    finally:
+        sys.modules[overrides.__name__] = overrides
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 _BIAS: Final = 50_000
@@ -10,6 +11,7 @@ _BIAS: Final = 50_000
 _COMPLEMENT: Final = str.maketrans("0123456789", "9876543210")
 
 
+@lru_cache(maxsize=4096)  # the same small numbers come again and again: lines, counts
 def sortable(value: float) -> str:
     """Return text that sorts, by code points, exactly as the ints and floats it was made from.
 

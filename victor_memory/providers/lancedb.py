@@ -49,6 +49,7 @@ REFINE: Final = 10
 REINDEX_GROWTH: Final = 4
 """The vector index is trained anew when the table has grown this many times since."""
 _DISTANCE: Final[dict[str, Any]] = {"cosine": "cosine", "euclidean": "l2", "dot": "dot"}
+_packed: Final = json.JSONEncoder(ensure_ascii=False).encode
 _HIT_COLUMNS: Final = ["id", "text", "metadata"]
 
 
@@ -340,9 +341,7 @@ def _rows(records: list[Record], schema: pa.Schema) -> pa.Table:
             pa.FixedSizeListArray.from_arrays(pa.array(vectors), len(vectors) // len(records)),
             pa.array([one.text for one in records], pa.large_string()),
             pa.array([one.terms for one in records], pa.string()),
-            pa.array(
-                [json.dumps(one.metadata, ensure_ascii=False) for one in records], pa.string()
-            ),
+            pa.array([_packed(one.metadata) for one in records], pa.string()),
             pa.ExtensionArray.from_storage(pa.json_(), packed),
         ],
         schema=schema,
