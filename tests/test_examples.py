@@ -57,7 +57,7 @@ def test_the_third_party_store_is_small():
     lines = sum(
         len(path.read_text().splitlines()) for path in provider.glob("victor_memory_duckdb/*.py")
     )
-    assert lines <= 120
+    assert lines <= 135
     assert len((provider / "tests" / "test_duckdb.py").read_text().splitlines()) <= 15
 
 

@@ -13,7 +13,12 @@ import pytest
 from filelock import FileLock
 
 from victor_memory import EmbeddingConfig, Record
-from victor_memory.errors import CorruptStoreError, StoreMismatchError
+from victor_memory.errors import (
+    CorruptStoreError,
+    ProviderUnavailableError,
+    StoreMismatchError,
+)
+from victor_memory.providers._lance_rows import to_rows
 from victor_memory.providers.lancedb import LanceDBProvider
 
 DIMENSION = 64
@@ -217,3 +222,47 @@ async def test_old_versions_survive_their_retention(tmp_path):
         assert await table.count_rows() == 10
         raw.close()
         assert provider.options.retention_seconds >= timedelta(minutes=1).total_seconds()
+
+
+async def test_nobody_writes_without_the_lock_while_the_table_is_written_anew(tmp_path):
+    async with make(tmp_path, lock_timeout=0.1) as provider:
+        await provider.upsert(records(3))
+        with FileLock(provider.directory / ".writer.lock"):
+            with FileLock(provider.directory / ".purging.lock"):
+                late = asyncio.create_task(provider.upsert(records(2, start=3)))
+                await asyncio.sleep(0.5)
+                assert not late.done()
+            await late
+        assert await provider.count() == 5
+
+
+async def test_a_purge_never_goes_on_without_the_lock(tmp_path):
+    async with make(tmp_path, lock_timeout=0.1) as provider:
+        await provider.upsert(records(3))
+        before = await provider.generation()
+        with (
+            FileLock(provider.directory / ".writer.lock"),
+            pytest.raises(ProviderUnavailableError, match="was written to for .* again"),
+        ):
+            await provider.purge()
+        assert await provider.generation() == before
+
+
+async def test_what_another_machine_wrote_during_a_purge_is_kept(tmp_path, monkeypatch):
+    async with make(tmp_path) as provider, make(tmp_path) as other:
+        await provider.upsert(records(3))
+        create = provider._db.create_table
+
+        async def create_later(*arguments, **options):
+            # The lock of another machine is another lock.
+            rows = other._table.merge_insert("id").when_not_matched_insert_all()
+            await rows.execute(to_rows(records(2, start=3), other._schema))
+            return await create(*arguments, **options)
+
+        monkeypatch.setattr(type(provider._db), "create_table", staticmethod(create_later))
+        with pytest.raises(ProviderUnavailableError, match="another machine"):
+            await provider.purge()
+        assert await provider.count() == 5
+        monkeypatch.undo()
+        await provider.purge()
+        assert await other.count() == 5

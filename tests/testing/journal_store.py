@@ -2,6 +2,7 @@
 
 import json
 import os
+import uuid
 from dataclasses import asdict
 from typing import ClassVar
 
@@ -27,7 +28,7 @@ class JournalProvider(MemoryProvider):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.touch()
         self.lock = FileLock(f"{self.path}.lock")
-        self.position = 0
+        self.position, self.birth = 0, b""
         await self.catch_up()
 
     def place(self):
@@ -36,6 +37,11 @@ class JournalProvider(MemoryProvider):
     async def catch_up(self):
         """Replay the lines that were written since, by any process."""
         with self.path.open("rb") as file:
+            first = file.readline()
+            if b'"birth"' in first and first != self.birth:
+                # Another process purged it: all that is left is in this file.
+                await super()._clear()
+                self.position, self.birth = len(first), first
             file.seek(self.position)
             for line in file:
                 # A line without its end was torn by a crash, or is being written.
@@ -80,7 +86,18 @@ class JournalProvider(MemoryProvider):
         await self.write({"clear": True})
 
     async def _generation(self):
-        return str(self.path.stat().st_size)
+        with self.path.open("rb") as file:
+            return f"{file.readline() if self.birth else 0}{self.path.stat().st_size}"
+
+    async def _purge(self):
+        with self.lock:
+            await self.catch_up()
+            rest = {"upsert": [_pack(one) for one in self._records.values()]}
+            lines = [{"birth": uuid.uuid4().hex}, rest]
+            fresh = self.path.with_name("fresh.jsonl")
+            fresh.write_text("".join(f"{json.dumps(one)}\n" for one in lines), encoding="utf-8")
+            fresh.replace(self.path)
+            await self.catch_up()
 
     async def _close(self):
         await super()._clear()

@@ -17,6 +17,7 @@ COSTLY = frozenset(
         "test_next_process_finds_the_data",
         "test_other_processes_are_seen",
         "test_processes_store_the_same_records",
+        "test_purge_disturbs_no_reader",
         "test_read_only_data",
         "test_read_only_directory",
         "test_search_filters_like_scan",

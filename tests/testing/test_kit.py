@@ -11,6 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+import seeded_in_erasure
 import seeded_in_files
 import seeded_in_filters
 import seeded_in_life
@@ -34,7 +35,7 @@ PACKAGE = Path(victor_memory.__file__).parent
 RUNS = (
     (seeded_in_records, seeded_in_search),
     (seeded_in_filters, seeded_in_life),
-    (seeded_in_files,),
+    (seeded_in_files, seeded_in_erasure),
 )
 """The modules with bugs, by the process that runs the kit on them."""
 BUGS = {name: breaks for run in RUNS for module in run for name, breaks in module.BUGS.items()}

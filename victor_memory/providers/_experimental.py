@@ -131,5 +131,8 @@ class ExperimentalProvider(BaseEmbeddingProvider):
     async def _compact(self) -> None:
         await self._active._compact()
 
+    async def _purge(self) -> None:
+        await self._active._purge()
+
     async def _details(self) -> Mapping[str, Any]:
         return await self._active._details()

@@ -211,6 +211,33 @@ class Lifecycle(abc.ABC):
     def _agree(self, manifest: Manifest) -> None:
         self._dimension, self._fingerprint = manifest.dimension, manifest.embedder
 
+    async def exists(self) -> bool:
+        """Whether the collection is there; asking does not create it.
+
+        Raises:
+            ProviderClosedError: the provider is closed.
+
+        """
+        self._refuse_if_closed()
+        if self._opened:
+            return True
+        with self._boundary("look"):
+            return await self._read_manifest() is not None
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            msg = f"This {self.title} provider is closed. Create a new one from the registry."
+            raise ProviderClosedError(msg)
+
+    async def recorded_model(self) -> str | None:
+        """Return the fingerprint of the model that made the vectors; `None` if there are none.
+
+        The collection is not opened, so it need not be the model that is configured.
+        """
+        with self._boundary("look"):
+            found = await self._read_manifest()
+            return found.embedder if found else None
+
     async def recreate(self) -> None:
         """Delete the collection, whatever wrote it, and open an empty one under this configuration.
 
@@ -332,9 +359,7 @@ class Lifecycle(abc.ABC):
     @asynccontextmanager
     async def _under_way(self) -> AsyncIterator[None]:
         """Keep the store open meanwhile; refuse to begin once it is closed."""
-        if self._closed:
-            msg = f"This {self.title} provider is closed. Create a new one from the registry."
-            raise ProviderClosedError(msg)
+        self._refuse_if_closed()
         self._in_flight += 1
         try:
             yield

@@ -69,7 +69,8 @@ class Manifest(BaseModel):
                 f"{place} holds vectors of the model {self.embedder!r}, and {wanted.embedder!r} is "
                 f"selected. Set VICTOR_EMBEDDING_MODEL_TYPE={kind} and "
                 f"VICTOR_EMBEDDING_MODEL_NAME={name} to use them; a codebase index can be rebuilt "
-                "with: victor-memory index --rebuild"
+                "with: victor-memory index --rebuild, a conversation memory with: "
+                "victor-memory rebuild"
             )
             raise EmbedderMismatchError(msg)
 

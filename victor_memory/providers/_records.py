@@ -125,17 +125,19 @@ def _key(key: object, subject: str) -> bool:
     if not isinstance(key, str) or not key:
         msg = f"A metadata key of {subject} is {key!r}; keys are non-empty strings."
         raise InvalidRequestError(msg)
-    check_text(key, f"A metadata key of {subject}")
+    if not key.isascii():
+        check_text(key, f"A metadata key of {subject}")
     return True
 
 
 def _json(key: str, value: object, subject: str) -> Any:
     if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        # Checked without making up a message first: this is asked of every value there is.
+        return value if value.isascii() else check_text(value, f"The metadata {key!r} of {subject}")
     if isinstance(value, int) and value.bit_length() <= MAX_INT_BITS:
         return value
-    if isinstance(value, str):
-        return check_text(value, f"The metadata {key!r} of {subject}")
     if isinstance(value, float) and math.isfinite(value):
         return value
     if isinstance(value, Mapping):

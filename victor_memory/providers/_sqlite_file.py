@@ -158,6 +158,19 @@ class SQLiteFile:
         # Where readers are in the way it does less, which is no error.
         self._all("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def rewrite(self) -> None:
+        """Write everything anew, without what was deleted, and empty the write-ahead log.
+
+        Raises:
+            apsw.BusyError: others were reading an earlier state of the file for too long.
+
+        """
+        self.retried(lambda: self._connection.execute("VACUUM"))
+        busy, _, _ = self._all("PRAGMA wal_checkpoint(TRUNCATE)")[0]
+        if busy:
+            msg = "an earlier state of the file is being read"
+            raise apsw.BusyError(msg)
+
     # -- statements -------------------------------------------------------------------------------
 
     def _all(self, sql: str, bindings: Sequence[Any] = ()) -> list[Any]:

@@ -137,6 +137,9 @@ class SQLiteBackedProvider(BaseEmbeddingProvider):
     async def _compact(self) -> None:
         await self._write(self._writing.compact)
 
+    async def _purge(self) -> None:
+        await self._write(self._writing.purge)
+
     # -- reading ----------------------------------------------------------------------------------
 
     async def _search_terms(

@@ -162,6 +162,13 @@ class RecordFile(SQLiteFile):
             self._connection.execute("INSERT INTO words (words) VALUES ('optimize')")
         self.give_back()
 
+    def purge(self) -> None:
+        """Leave nothing in the file, or beside it, of what was deleted or replaced."""
+        with self.writing():
+            # The words of deleted records go when all parts of the index are merged into one.
+            self._connection.execute("INSERT INTO words (words) VALUES ('optimize')")
+        self.rewrite()
+
     def note(self, name: str, value: Any) -> None:
         """Keep *value* under *name* beside the records, in the transaction that is open."""
         self._connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, value))

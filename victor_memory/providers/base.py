@@ -19,7 +19,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from victor_memory.errors import InvalidRequestError, ProviderClosedError, ProviderError
+from victor_memory.errors import (
+    InvalidRequestError,
+    ProviderClosedError,
+    ProviderError,
+    UnsupportedOperationError,
+)
 from victor_memory.filters import FilterLike, has_condition, parse_filter
 from victor_memory.filters import where as condition
 from victor_memory.providers import _records
@@ -183,6 +188,22 @@ class BaseEmbeddingProvider(Lifecycle, Documents):
         async with self._operation("compact"):
             await self._compact()
 
+    async def purge(self) -> None:
+        """Remove from the store's files what was deleted or replaced, in whatever form it is there.
+
+        When this returns, no file of the collection holds it: no old version, index or journal. To
+        delete alone is not enough for that. It takes as long as writing all records anew; others
+        may read and write meanwhile, and nothing of theirs is lost.
+
+        Raises:
+            UnsupportedOperationError: the store cannot do this; nothing was changed.
+            ProviderUnavailableError: others kept what is in the way; what was deleted is still
+                deleted, and purging can be tried again.
+
+        """
+        async with self._operation("purge"):
+            await self._purge()
+
     async def generation(self) -> str | None:
         """Return a value that changes with every write to the collection, whoever writes.
 
@@ -294,6 +315,16 @@ class BaseEmbeddingProvider(Lifecycle, Documents):
 
     async def _compact(self) -> None:
         """Do nothing: most stores keep house by themselves."""
+
+    async def _purge(self) -> None:
+        """Do what `purge` promises; here, only where there are no files."""
+        if self.traits.persistent:
+            msg = (
+                f"{self.title} cannot remove from its files what was deleted: it is not found any "
+                "more, but may be there. To be sure, move what is left to another collection and "
+                "drop this one."
+            )
+            raise UnsupportedOperationError(msg)
 
     async def _details(self) -> Mapping[str, Any]:
         """Return what else is worth knowing about the collection, for `stats`."""

@@ -6,6 +6,7 @@ How LanceDB is used here, and why:
   writers of one machine also take turns on a lock file, which avoids Lance's retries;
 * every read looks for other processes' commits first;
 * writes that arrive together are one commit, because each commit is a new version of the table;
+* what was deleted leaves the files when a purge writes the rest anew: readers then read again;
 * small fragments are merged and old versions pruned every few commits, never versions young enough
   for another process to be reading them;
 * vectors are compared exactly until there are many, then through a quantised IVF index whose
@@ -29,10 +30,24 @@ from filelock import FileLock, Timeout
 from pydantic import Field
 
 from victor_memory._logging import get_logger
-from victor_memory.errors import CorruptStoreError, StoreMismatchError
+from victor_memory.errors import (
+    CorruptStoreError,
+    ProviderUnavailableError,
+    StoreMismatchError,
+)
 from victor_memory.providers import _lance_client as client
 from victor_memory.providers._group_commit import GroupCommit
-from victor_memory.providers._lance_filters import FACETS, facets, to_sql
+from victor_memory.providers._lance_filters import to_sql
+from victor_memory.providers._lance_purging import again, scan_again, survivors
+from victor_memory.providers._lance_rows import (
+    HIT_COLUMNS,
+    fetch,
+    record_columns,
+    schema_of,
+    to_hits,
+    to_records,
+    to_rows,
+)
 from victor_memory.providers._scores import from_distance
 from victor_memory.providers.base import BaseEmbeddingProvider, ProviderOptions
 from victor_memory.types import Hit, Record, Traits
@@ -43,14 +58,13 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 TABLE: Final = "records"
+_NOW: Final = timedelta(milliseconds=1)
 IDS_PER_STATEMENT: Final = 1000
 REFINE: Final = 10
 """Candidates read per result from the quantised index, to be ranked by their full vectors."""
 REINDEX_GROWTH: Final = 4
 """The vector index is trained anew when the table has grown this many times since."""
 _DISTANCE: Final[dict[str, Any]] = {"cosine": "cosine", "euclidean": "l2", "dot": "dot"}
-_packed: Final = json.JSONEncoder(ensure_ascii=False).encode
-_HIT_COLUMNS: Final = ["id", "text", "metadata"]
 
 
 class LanceDBOptions(ProviderOptions):
@@ -88,7 +102,7 @@ class LanceDBProvider(BaseEmbeddingProvider):
         self._db = await client.lancedb.connect_async(
             str(self.directory), read_consistency_interval=timedelta(0)
         )
-        self._schema = _schema(self.dimension)
+        self._schema = schema_of(self.dimension)
         self._writes: GroupCommit[Record] = GroupCommit(self._commit)
         self._commits = 0
         if not self._has_table():
@@ -154,7 +168,7 @@ class LanceDBProvider(BaseEmbeddingProvider):
         await self._writes.submit(records)
 
     async def _commit(self, records: list[Record]) -> None:
-        rows = _rows(list({one.id: one for one in records}.values()), self._schema)
+        rows = to_rows(list({one.id: one for one in records}.values()), self._schema)
         async with self._writing():
             merge = self._table.merge_insert("id").when_matched_update_all()
             await merge.when_not_matched_insert_all().execute(rows)
@@ -181,9 +195,15 @@ class LanceDBProvider(BaseEmbeddingProvider):
             await self._optimize()
 
     @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[None]:
-        """Take this machine's turn to write. Nothing depends on it but speed, so waiting ends."""
-        lock = FileLock(self.directory / ".writer.lock", thread_local=False)
+    async def _writing(self, *, alone: bool = False) -> AsyncIterator[None]:
+        """Take this machine's turn to write. Mostly only speed depends on it, so waiting ends.
+
+        *alone*, it never writes without the lock, and no one else does meanwhile.
+        """
+        lock, purging = (
+            FileLock(self.directory / name, thread_local=False)
+            for name in (".writer.lock", ".purging.lock")
+        )
         deadline = asyncio.get_running_loop().time() + self.options.lock_timeout
         try:
             while not lock.is_locked:
@@ -191,16 +211,26 @@ class LanceDBProvider(BaseEmbeddingProvider):
                 with suppress(Timeout):
                     lock.acquire(timeout=0)
                     break
-                if asyncio.get_running_loop().time() > deadline:
+                late = asyncio.get_running_loop().time() > deadline
+                if late and alone:
+                    msg = (
+                        f"{self._place} was written to for {self.options.lock_timeout:.0f} s. Try "
+                        "again later."
+                    )
+                    raise ProviderUnavailableError(msg)
+                if late and not _is_held(purging):
                     log.warning("writer_lock_busy", provider=self.name, collection=self.collection)
                     break
                 await asyncio.sleep(random.uniform(0.002, 0.02))  # noqa: S311 - spreads the waiters
+            if alone:
+                purging.acquire(timeout=0)
             yield
         except RuntimeError as exc:
             if "No space left on device" in str(exc):
                 raise OSError(errno.ENOSPC, str(exc)) from exc
             raise
         finally:
+            purging.release()
             lock.release()
 
     # -- housekeeping -----------------------------------------------------------------------------
@@ -208,6 +238,29 @@ class LanceDBProvider(BaseEmbeddingProvider):
     async def _compact(self) -> None:
         async with self._writing():
             await self._optimize()
+
+    async def _purge(self) -> None:
+        # Merging fragments leaves those alone in which little was deleted, and an index the words
+        # of what it was built on: only what is written anew is surely without them.
+        async with self._writing(alone=True):
+            before = await self._table.version()
+            schema, place = self._schema, {"mode": "overwrite"}
+            if await self._table.count_rows():
+                rows = await survivors(self._table)
+                table = await self._db.create_table(TABLE, rows, **place)
+            else:
+                table = await self._db.create_table(TABLE, schema=schema, **place)
+            after = await table.version()
+            table.close()
+            if after != before + 1:
+                # Another machine, which the lock does not reach, wrote what would be lost.
+                await self._table.checkout(after - 1)
+                await self._table.restore()
+                msg = f"{self._place} was written to by another machine. Try again later."
+                raise ProviderUnavailableError(msg)
+            await self._index_terms()
+            await self._index_vectors()
+            await self._table.optimize(cleanup_older_than=_NOW, delete_unverified=True)
 
     async def _committed(self) -> None:
         """Count a commit, and tidy up when there have been many. Called while writing."""
@@ -261,9 +314,11 @@ class LanceDBProvider(BaseEmbeddingProvider):
         except (OSError, ValueError, KeyError):
             return int(await self._table.count_rows())
 
+    @again
     async def _generation(self) -> str | None:
         return str(await self._table.version())
 
+    @again
     async def _details(self) -> Mapping[str, Any]:
         indexes = {one.columns[0]: one for one in await self._table.list_indices()}
         vector = indexes.get("vector")
@@ -276,103 +331,60 @@ class LanceDBProvider(BaseEmbeddingProvider):
 
     # -- reading ----------------------------------------------------------------------------------
 
+    @again
     async def _search(self, vector: Vector, limit: int, where: Filter | None) -> list[Hit]:
         nearest = self._table.query().nearest_to(vector).limit(limit)
         # Without an index the refine step has nothing to do and costs nothing. It is always asked
         # for, because another process may have built an index since.
         nearest = nearest.distance_type(_DISTANCE[self.metric]).refine_factor(REFINE)
-        rows = await _fetch(nearest, where, [*_HIT_COLUMNS, "_distance"])
+        rows = await fetch(nearest, where, [*HIT_COLUMNS, "_distance"])
         distances = (
             max(0.0, one) ** 0.5 if self.metric == "euclidean" else one for one in rows["_distance"]
         )
-        return _hits(rows, [from_distance(one, self.metric) for one in distances])
+        return to_hits(rows, [from_distance(one, self.metric) for one in distances])
 
+    @again
     async def _search_terms(
         self, terms: Sequence[str], limit: int, where: Filter | None
     ) -> list[Hit]:
         match = self._table.query().nearest_to_text(client.MatchQuery(" ".join(terms), "terms"))
-        rows = await _fetch(match.limit(limit), where, [*_HIT_COLUMNS, "_score"])
-        return _hits(rows, rows["_score"])
+        rows = await fetch(match.limit(limit), where, [*HIT_COLUMNS, "_score"])
+        return to_hits(rows, rows["_score"])
 
+    @again
     async def _get(self, ids: list[str], *, with_vectors: bool) -> list[Record]:
         found: list[Record] = []
         for start in range(0, len(ids), IDS_PER_STATEMENT):
             some = client.col("id").isin(ids[start : start + IDS_PER_STATEMENT])
-            query = self._table.query().where(some).select(_record_columns(with_vectors))
-            found += _records(await query.to_arrow())
+            query = (
+                self._table.query().where(some).select(record_columns(with_vectors=with_vectors))
+            )
+            found += to_records(await query.to_arrow())
         return found
 
+    @again
     async def _count(self, where: Filter | None) -> int:
         return int(await self._table.count_rows(None if where is None else to_sql(where)))
 
     async def _scan(
         self, where: Filter | None, *, with_vectors: bool, batch_size: int
     ) -> AsyncIterator[list[Record]]:
-        query = self._table.query().select(_record_columns(with_vectors))
-        if where is not None:
-            query = query.where(to_sql(where))
-        async for batch in await query.to_batches(max_batch_length=batch_size):
-            if batch.num_rows:
-                yield _records(pa.Table.from_batches([batch]))
+        async def scan() -> AsyncIterator[list[Record]]:
+            query = self._table.query().select(record_columns(with_vectors=with_vectors))
+            if where is not None:
+                query = query.where(to_sql(where))
+            async for batch in await query.to_batches(max_batch_length=batch_size):
+                if batch.num_rows:
+                    yield to_records(pa.Table.from_batches([batch]))
+
+        async for batch in scan_again(scan):
+            yield batch
 
 
-def _schema(dimension: int) -> pa.Schema:
-    key = {b"lance-schema:unenforced-primary-key": b"true"}
-    return pa.schema(
-        [
-            pa.field("id", pa.string(), nullable=False, metadata=key),
-            pa.field("vector", pa.list_(pa.float32(), dimension)),
-            pa.field("text", pa.large_string()),
-            pa.field("terms", pa.string()),
-            pa.field("metadata", pa.string()),
-            pa.field(FACETS, pa.json_()),
-        ]
-    )
-
-
-def _rows(records: list[Record], schema: pa.Schema) -> pa.Table:
-    import numpy as np
-
-    vectors = np.concatenate([one.vector for one in records if one.vector is not None])
-    packed = pa.array([facets(one.metadata) for one in records], pa.string())
-    return pa.table(
-        [
-            pa.array([one.id for one in records], pa.string()),
-            pa.FixedSizeListArray.from_arrays(pa.array(vectors), len(vectors) // len(records)),
-            pa.array([one.text for one in records], pa.large_string()),
-            pa.array([one.terms for one in records], pa.string()),
-            pa.array([_packed(one.metadata) for one in records], pa.string()),
-            pa.ExtensionArray.from_storage(pa.json_(), packed),
-        ],
-        schema=schema,
-    )
-
-
-def _record_columns(with_vectors: bool) -> list[str]:  # noqa: FBT001 - one private caller each
-    return [*_HIT_COLUMNS, "terms", *(["vector"] if with_vectors else [])]
-
-
-async def _fetch(query: Any, where: Filter | None, columns: list[str]) -> dict[str, list[Any]]:
-    if where is not None:
-        query = query.where(to_sql(where))
-    rows: dict[str, list[Any]] = (await query.select(columns).to_arrow()).to_pydict()
-    return rows
-
-
-def _hits(rows: dict[str, list[Any]], scores: list[float]) -> list[Hit]:
-    columns = zip(rows["id"], rows["text"], scores, rows["metadata"], strict=True)
-    return [Hit(one, text, score, json.loads(packed)) for one, text, score, packed in columns]
-
-
-def _records(table: pa.Table) -> list[Record]:
-    import numpy as np
-
-    vectors: Sequence[Vector | None] = [None] * table.num_rows
-    if "vector" in table.column_names and table.num_rows:
-        flat = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        vectors = list(flat.reshape(table.num_rows, -1).astype(np.float32))
-    columns = (table[name].to_pylist() for name in ("id", "text", "metadata", "terms"))
-    return [
-        Record(one, text, vector, json.loads(packed), terms)
-        for one, text, packed, terms, vector in zip(*columns, vectors, strict=True)
-    ]
+def _is_held(lock: FileLock) -> bool:
+    """Whether another program has *lock*."""
+    try:
+        with lock.acquire(timeout=0):
+            return False
+    except Timeout:
+        return True

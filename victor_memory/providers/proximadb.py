@@ -271,6 +271,18 @@ class ProximaDBProvider(SQLiteBackedProvider):
         await super()._compact()
         await self._write(lambda: self._tidy(self._writing.count(None) // 4))
 
+    async def _purge(self) -> None:
+        await super()._purge()
+        if self._compares:
+            await self._write(self._renew)
+
+    def _renew(self) -> None:
+        """Build the index anew from nothing: what the engine deletes, its files may still hold."""
+        self._engine.erase()
+        with self._writing.writing():
+            self._writing.note("engine_place", b"")
+        self._ready()
+
     def _tidy_often(self) -> None:
         self._tidy(max(DEAD, self._writing.count(None)))
 

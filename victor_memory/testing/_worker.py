@@ -129,6 +129,29 @@ async def storm(
     say("done")
 
 
+async def read(provider: BaseEmbeddingProvider, say: Say, *, ids: list[str]) -> None:
+    """Read without end, until the collection's place has a file `stop`; answer how often.
+
+    The first answer comes once the collection is open, and is 0.
+    """
+    place = provider.config.persist_directory
+    assert place is not None
+    wanted, rounds = set(ids), 0
+    await provider.count()
+    say(0)
+    while not place.joinpath("stop").exists():
+        found = {one.id for one in await provider.get(ids)}
+        assert found == wanted, f"{wanted - found} are gone"
+        scanned = [one.id async for batch in provider.scan(batch_size=10) for one in batch]
+        assert wanted <= {*scanned}, f"{wanted - {*scanned}} are not scanned"
+        assert len(scanned) == len({*scanned}), "a record is scanned twice"
+        (hit,) = await provider.search(unit(ids[0]), limit=1)
+        assert hit.id == ids[0]
+        assert await provider.search_text("text", limit=5)
+        rounds += 1
+    say(rounds)
+
+
 async def overflow(provider: BaseEmbeddingProvider, say: Say, *, size: int) -> None:
     """Write more than *size* bytes where no file may grow beyond that; answer what was raised."""
     import resource
@@ -157,6 +180,7 @@ REQUESTS: Final[dict[str, Callable[..., Awaitable[None]]]] = {
     "churn": churn,
     "storm": storm,
     "overflow": overflow,
+    "read": read,
 }
 
 

@@ -45,6 +45,7 @@ SUBJECTS: Final = (
     "_documents",
     "_lifecycle",
     "_durability",
+    "_erasure",
     "_concurrency",
     "_errors",
 )
@@ -55,6 +56,7 @@ from victor_memory.testing._collection import CollectionPromises  # noqa: E402 -
 from victor_memory.testing._concurrency import ConcurrencyPromises  # noqa: E402 - after the assertions are rewritten
 from victor_memory.testing._documents import DocumentPromises  # noqa: E402 - after the assertions are rewritten
 from victor_memory.testing._durability import DurabilityPromises  # noqa: E402 - after the assertions are rewritten
+from victor_memory.testing._erasure import ErasurePromises  # noqa: E402 - after the assertions are rewritten
 from victor_memory.testing._errors import ErrorPromises  # noqa: E402 - after the assertions are rewritten
 from victor_memory.testing._filters import FilterPromises  # noqa: E402 - after the assertions are rewritten
 from victor_memory.testing._lifecycle import LifecyclePromises  # noqa: E402 - after the assertions are rewritten
@@ -93,6 +95,7 @@ class ProviderContract(
     DocumentPromises,
     LifecyclePromises,
     DurabilityPromises,
+    ErasurePromises,
     ConcurrencyPromises,
     ErrorPromises,
     CongruencePromises,

@@ -93,6 +93,19 @@ class DuckDBProvider(BaseEmbeddingProvider):
     async def _clear(self):
         await self._sql("DELETE FROM records")
 
+    async def _purge(self):
+        await self._run(self._write_anew)
+
+    def _write_anew(self):
+        """Copy what is left into a new file: DuckDB keeps the bytes of deleted rows in the old."""
+        fresh = self.directory / "fresh.duckdb"
+        fresh.unlink(missing_ok=True)
+        self._db.execute("ATTACH '{}' AS fresh".format(str(fresh).replace("'", "''")))
+        self._db.execute("COPY FROM DATABASE records TO fresh; DETACH fresh")
+        self._db.close()
+        fresh.replace(self.directory / "records.duckdb")
+        self._db = self._connect()
+
     async def _chosen(self, where):
         """Return an SQL condition for a filter: its own `matches` decides, record by record."""
         if where is None:
