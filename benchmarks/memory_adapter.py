@@ -27,6 +27,7 @@ class Adapter:
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
+        self._memories: dict[str, ConversationMemory] = {}
         self._directory = tempfile.TemporaryDirectory()
         self._provider = EmbeddingRegistry.create(
             EmbeddingConfig(
@@ -61,8 +62,15 @@ class Adapter:
         found = self._runner.run(self._memory(conversation_id).recall(question, limit=k))
         return [str(one.memory.metadata["doc"]) for one in found]
 
+    def best_score(self, conversation_id: str, question: str) -> float:
+        """Return the score of the best result for *question*; 0 if there is none."""
+        found = self._runner.run(self._memory(conversation_id).recall(question, limit=1))
+        return found[0].score if found else 0.0
+
     def _memory(self, conversation_id: str) -> ConversationMemory:
-        return ConversationMemory(self._provider, conversation_id)
+        if conversation_id not in self._memories:
+            self._memories[conversation_id] = ConversationMemory(self._provider, conversation_id)
+        return self._memories[conversation_id]
 
 
 def _time(date: str) -> datetime | None:

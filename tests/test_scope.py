@@ -7,7 +7,7 @@ import pytest
 
 from victor_memory.errors import InvalidRequestError
 from victor_memory.providers.base import ProviderOptions
-from victor_memory.scope import identifier, project_scope
+from victor_memory.scope import current_branch, identifier, project_scope
 
 
 def git(directory, *arguments):
@@ -68,3 +68,13 @@ def test_a_path_that_is_no_directory_is_refused(tmp_path, name, reason):
         project_scope(tmp_path / name)
     with pytest.raises(InvalidRequestError):
         project_scope("nul\0byte")
+
+
+def test_the_branch_is_that_of_the_working_tree(repository, tmp_path):
+    git(repository, "checkout", "-b", "feature/one")
+    git(repository, "worktree", "add", str(tmp_path / "tree"), "-b", "other")
+    assert current_branch(repository) == "feature/one"
+    assert current_branch(tmp_path / "tree") == "other"
+    git(repository, "checkout", "--detach")
+    assert current_branch(repository) is None
+    assert current_branch(tmp_path) is None

@@ -20,6 +20,7 @@ Exception
     │   └── CorruptStoreError
     ├── EmbeddingError
     ├── TransferError
+    ├── HostError
     └── PluginError
 UserWarning
 └── VictorMemoryWarning
@@ -105,6 +106,10 @@ class EmbeddingError(VictorMemoryError):
 
 class TransferError(VictorMemoryError):
     """Moving data between stores failed; the source is untouched."""
+
+
+class HostError(VictorMemoryError):
+    """The settings of an agent host cannot be read or changed; they are as they were."""
 
 
 class PluginError(VictorMemoryError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,7 +13,12 @@ from victor_memory.codebase.indexer import shared_directory
 from victor_memory.codebase.memory import CodebaseMemory
 from victor_memory.codebase.structure import Structure
 from victor_memory.codebase.vector_cache import VectorCache
+from victor_memory.context import DEFAULT_BUDGET, Context, build_context
+from victor_memory.conversation.ledger import Ledger
 from victor_memory.conversation.memory import ConversationMemory
+from victor_memory.conversation.rebuilding import Rebuilt, rebuild
+from victor_memory.conversation.records import USER
+from victor_memory.conversation.retention import Policy
 from victor_memory.embedders.catalogue import EmbedderCatalogue
 from victor_memory.errors import ConfigurationError
 from victor_memory.plugins import Plugins
@@ -20,8 +26,10 @@ from victor_memory.registry import EmbeddingRegistry
 from victor_memory.scope import directory, identifier, index_home, project_scope
 from victor_memory.settings import MEMORIES, Memory, MemorySettings, store_options
 from victor_memory.together import Section, search_together
+from victor_memory.transfer.service import Transfer
 
 if TYPE_CHECKING:
+    from victor_memory.conversation.ranking import Recalled
     from victor_memory.providers.base import BaseEmbeddingProvider
     from victor_memory.types import FallbackInfo
 
@@ -97,6 +105,7 @@ class MemoryRuntime:
             parts.registries,
         )
         self._codebases: dict[Path, CodebaseMemory] = {}
+        self._conversations: dict[str, ConversationMemory] = {}
 
     @functools.cached_property
     def conversation(self) -> ConversationMemory:
@@ -105,6 +114,69 @@ class MemoryRuntime:
             self.provider("conversation", self.scope.project),
             self.scope.project,
             redactors=self.plugins.items("victor_memory_register_redactors"),
+            user=self.provider("conversation", USER),
+            root=Path(self.scope.root),
+            retention=self._policy,
+        )
+
+    @property
+    def _policy(self) -> Policy:
+        return Policy(self.settings.memory_keep, self.settings.memory_most)
+
+    def conversation_of(self, project: str) -> ConversationMemory:
+        """Return what was said and decided in *project*, by its identifier."""
+        if project == self.scope.project:
+            return self.conversation
+        if project not in self._conversations:
+            self._conversations[project] = ConversationMemory(
+                self.provider("conversation", project),
+                project,
+                redactors=self.plugins.items("victor_memory_register_redactors"),
+                user=self.provider("conversation", USER),
+                retention=self._policy,
+            )
+        return self._conversations[project]
+
+    async def rebuild_conversation(
+        self, project: str, report: Callable[[int, int], None] = lambda _done, _all: None
+    ) -> Rebuilt | None:
+        """Embed what was said in *project* (or `USER`) with the model that is chosen now.
+
+        See `victor_memory.conversation.rebuilding.rebuild`.
+        """
+        config = self.settings.config("conversation", project)
+        return await rebuild(self.registries["conversation"], config, report)
+
+    def projects(self) -> list[str]:
+        """Return the identifiers of the projects with a conversation memory on this machine."""
+        place = self.settings.embeddings_dir.expanduser() / "conversation"
+        found = [one.name for one in place.iterdir() if one.is_dir()] if place.is_dir() else []
+        return sorted({self.scope.project, *found} - {USER})
+
+    async def recall_everywhere(
+        self, query: str, *, limit: int = 10, **given: Any
+    ) -> list[Recalled]:
+        """Return what the memories of all `projects` hold about *query*, best first.
+
+        Scores are on one scale, so they can be compared. *given* is as for
+        `ConversationMemory.recall`.
+        """
+        found: dict[str, Recalled] = {}
+        for project in self.projects():
+            memory = self.conversation_of(project)
+            if project == self.scope.project or await memory.provider.exists():
+                for one in await memory.recall(query, limit=limit, **given):
+                    found.setdefault(one.memory.id, one)
+        return sorted(found.values(), key=lambda one: (-one.score, one.memory.id))[:limit]
+
+    @functools.cached_property
+    def transfer(self) -> Transfer:
+        """What other agents wrote, to be imported; and this project's memory, to be exported."""
+        return Transfer(
+            self.scope.project,
+            Path(self.scope.root),
+            self.conversation_of,
+            self.settings.embeddings_dir.expanduser(),
         )
 
     @functools.cached_property
@@ -168,6 +240,39 @@ class MemoryRuntime:
             refresh=refresh,
         )
 
+    async def context(
+        self,
+        query: str | None = None,
+        *,
+        budget: int = DEFAULT_BUDGET,
+        session: str | None = None,
+        code: bool = True,
+        refresh: bool = True,
+    ) -> Context:
+        """Return what an agent should read about *query*; see `victor_memory.context`.
+
+        Nothing is given to one *session* twice. Unless *code* is false, the code is asked, too.
+
+        Raises:
+            InvalidRequestError: the query is blank, or the budget too small to say anything.
+
+        """
+        return await build_context(
+            query,
+            conversation=self.conversation,
+            code=self.codebase if code and query is not None else None,
+            budget=budget,
+            session=session,
+            ledger=self.ledger,
+            refresh=refresh,
+        )
+
+    @functools.cached_property
+    def ledger(self) -> Ledger:
+        """What the sessions of this project were given by `context`."""
+        directory = self.settings.embeddings_dir.expanduser() / "ledgers"
+        return Ledger(directory / self.scope.project)
+
     def structure_at(self, path: str | Path) -> Structure:
         """Return what answers about definitions and calls in the code below *path*.
 
@@ -201,6 +306,10 @@ class MemoryRuntime:
             await codebase.close()
         if "history" in vars(self):  # otherwise closing would open it
             await self.history.close()
+        if "conversation" in vars(self):
+            await self.conversation.close()
+        for conversation in self._conversations.values():
+            await conversation.close()
         if self._vectors is not None:
             self._vectors.close()
         for registry in self.registries.values():

@@ -56,6 +56,22 @@ def index_home(root: Path) -> Path:
     return root
 
 
+def current_branch(root: Path) -> str | None:
+    """Return the branch that is checked out in the working tree at *root*; `None` if none is.
+
+    Git is not started: its `HEAD` file says it.
+    """
+    pointer = root / ".git"
+    try:
+        if pointer.is_file():
+            private = pointer.read_text("utf-8", "surrogateescape").partition(": ")[2].strip()
+            pointer = root / private
+        head = (pointer / "HEAD").read_text("utf-8", "surrogateescape").strip()
+    except OSError:
+        return None
+    return head.removeprefix("ref: refs/heads/") if head.startswith("ref: refs/heads/") else None
+
+
 def directory(path: str | Path) -> Path:
     """Return *path* resolved, if it is a directory.
 

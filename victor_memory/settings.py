@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get_args
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from victor_memory.config import DEFAULT_STORE, EmbeddingConfig, Metric, describe
-from victor_memory.errors import ConfigurationError
+from victor_memory.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
     from victor_memory.providers.base import BaseEmbeddingProvider
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 Memory: TypeAlias = Literal["conversation", "codebase"]
 MEMORIES: Final[tuple[Memory, ...]] = get_args(Memory)
 PREFIX: Final = "VICTOR_"
+OURSELVES: Final = "victor_memory"
+"""A host that shares the variables calls this package so: of our stores that chooses none."""
 
 
 def _names(value: object) -> object:
@@ -27,6 +31,43 @@ def _names(value: object) -> object:
         if isinstance(value, str)
         else value
     )
+
+
+def _pairs(value: str) -> dict[str, str]:
+    pairs = [one.partition("=") for one in value.split(",") if one.strip()]
+    return {kind.strip(): rest.strip() for kind, _, rest in pairs}
+
+
+def _numbers(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    pairs = _pairs(value)
+    for kind, most in pairs.items():
+        if not most.isdecimal() or not int(most):
+            msg = f"{kind}={most} is no number of memories. Write it as {kind}=1000."
+            raise InvalidRequestError(msg)
+    return pairs
+
+
+def _ages(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return {kind: age_of(rest) for kind, rest in _pairs(value).items()}
+
+
+def age_of(text: str) -> timedelta:
+    """Return the time that *text* names: a number, and `h`, `d`, `w` or `y` (365 days).
+
+    Raises:
+        InvalidRequestError: it names none.
+
+    """
+    found = re.fullmatch(r"(\d{1,5})([hdwy])", text.strip())
+    if found is None or not int(found[1]):
+        msg = f"{text!r} is no time. Write it as 12h, 90d, 8w or 2y."
+        raise InvalidRequestError(msg)
+    hours = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}
+    return timedelta(hours=int(found[1]) * hours[found[2]])
 
 
 class MemorySettings(BaseSettings):
@@ -68,12 +109,29 @@ class MemorySettings(BaseSettings):
     history_commits: int = Field(
         20_000, ge=1, description="Commits of a repository that `history` searches, the newest."
     )
+    memory_keep: Annotated[dict[str, timedelta], NoDecode, BeforeValidator(_ages)] = Field(
+        {},
+        description="Ages at which memories of a kind are forgotten, as `turn=180d,summary=2y`.",
+    )
+    memory_most: Annotated[dict[str, PositiveInt], NoDecode, BeforeValidator(_numbers)] = Field(
+        {}, description="Most memories of a kind that are kept, as `turn=200000,summary=500`."
+    )
     memory_strict: bool = Field(
         default=False,
         description="Whether an experimental store that cannot be opened is an error.",
     )
     memory_disabled_plugins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = Field(
         (), description="Names of plugins not to load, separated by commas."
+    )
+    memory_tools: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = Field(
+        ("core",),
+        description="Tools offered to agents: `core`, `all`, or their names, separated by commas.",
+    )
+    memory_mcp_token: SecretStr | None = Field(
+        None, description="Token that clients of `victor-memory mcp --http` must send."
+    )
+    memory_mcp_token_file: Path | None = Field(
+        None, description="File that holds this token, where it is not in the environment."
     )
     memory_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         "WARNING", description="Least severe event that our programs write to stderr."
@@ -94,10 +152,11 @@ class MemorySettings(BaseSettings):
         """Return the name of the store chosen for *memory*, and what chose it."""
         field = f"{memory}_vector_store"
         specific: str | None = getattr(self, field)
-        if specific:
+        if specific and specific != OURSELVES:
             return specific, variable(field)
-        chosen = "vector_store" in self.model_fields_set
-        return self.vector_store, variable("vector_store") if chosen else "default"
+        if "vector_store" in self.model_fields_set and self.vector_store != OURSELVES:
+            return self.vector_store, variable("vector_store")
+        return DEFAULT_STORE, "default"
 
     def config(self, memory: Memory, project: str) -> EmbeddingConfig:
         """Return the configuration of *memory* for *project* (safe as a directory name)."""

@@ -153,6 +153,14 @@ class ToolSpec:
     """Takes the open runtime, then the arguments by name; returns JSON values."""
     read_only: bool = True
     destructive: bool = False
+    idempotent: bool = False
+    """Whether calling it again with the same arguments changes nothing more."""
+    title: str = ""
+    """A name to show to people."""
+    output_schema: Mapping[str, Any] | None = None
+    """JSON Schema of the result, an object."""
+    render: Callable[[Any], str] | None = None
+    """Returns the text of a result, for a model; without it, that is its JSON."""
 
 
 @dataclass(frozen=True, slots=True)

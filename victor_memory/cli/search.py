@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from victor_memory.cli.code import brought_up_to_date
-from victor_memory.cli.conversation import print_recalled, recalled
 from victor_memory.cli.history import print_commit
 from victor_memory.cli.output import Debug, Json, execute, note, out, print_json
+from victor_memory.cli.recall import print_recalled, recalled
 from victor_memory.codebase.answers import CodeHit
 from victor_memory.codebase.commit_search import CommitHit
 from victor_memory.conversation.ranking import Recalled

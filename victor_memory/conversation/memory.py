@@ -1,44 +1,40 @@
-"""`ConversationMemory`: remember, recall and forget, on any store, without a language model."""
+"""`ConversationMemory`: remember, recall and forget, on any store, without a language model.
+
+What it promises is said here; how it is done, in `writing`, `recall` and `forgetting`.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import heapq
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
-from datetime import UTC, datetime
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
 
-from victor_memory.conversation.ranking import Ranking, Recalled, Span, coverage
+from victor_memory.conversation import timeline
+from victor_memory.conversation.fence import Recollections
+from victor_memory.conversation.forgetting import Forgetter
+from victor_memory.conversation.lineage import Lineage, trace
+from victor_memory.conversation.ranking import Recalled
+from victor_memory.conversation.recall import Reader
 from victor_memory.conversation.records import (
     KINDS,
+    USER,
     ConversationStatus,
     Forgotten,
     Memory,
     Remembered,
     Session,
     Turn,
-    at_index,
-    check_kind,
-    check_time,
-    from_record,
-    new_memory,
-    to_record,
+    check_scope,
 )
+from victor_memory.conversation.retention import Policy, Retention
+from victor_memory.conversation.selecting import WHOLE, Source, fetch, only
+from victor_memory.conversation.wanted import wanted
+from victor_memory.conversation.writing import Writer
 from victor_memory.errors import InvalidRequestError
-from victor_memory.filters import And, Filter, Or, where
+from victor_memory.filters import And, where
 from victor_memory.providers.base import BaseEmbeddingProvider
-from victor_memory.redaction import Redactor, redact, redact_secrets
-from victor_memory.retrieval.text import query_terms
+from victor_memory.redaction import Redactor
 from victor_memory.types import Metadata, StoreStats
-
-MAX_LIMIT: Final = 1000
-POOL: Final = 50
-"""How many candidates words and vectors bring each, at least."""
-FORGET_CANDIDATES: Final = 1000
-FORGET_SIMILARITY: Final = 0.9
-"""A text without the query's words is forgotten only if it is nearly the query itself."""
 
 
 class ConversationMemory:
@@ -55,15 +51,32 @@ class ConversationMemory:
         project: str,
         *,
         redactors: Sequence[Redactor] = (),
+        user: BaseEmbeddingProvider | None = None,
+        root: Path | None = None,
+        retention: Policy | None = None,
     ) -> None:
-        """Use the memories of *project* in *provider*, which stays the caller's to close."""
+        """Use the memories of *project* in *provider*, which stays the caller's to close.
+
+        *user* is the collection of what is remembered for all projects. *root* is the working tree
+        that notes are taken in: links to files and the name of the branch come from there.
+        """
         if not isinstance(project, str) or not project.strip():
             msg = f"project is {project!r}; name the project whose memory this is."
             raise InvalidRequestError(msg)
         self.provider = provider
         self.project = project
-        self._ours = where("project", "=", project)
-        self._redactors = (redact_secrets, *redactors)
+        self.user = user
+        self.root = root
+        self._recalled = Recollections()
+        self._writer = Writer(provider, project, redactors, root=root, recalled=self._recalled)
+        self._user_writer = None if user is None else Writer(user, USER, redactors)
+        self.sources: tuple[Source, ...] = (Source(provider, where("project", "=", project)),)
+        """Where memories are found: this project's, and then what the user has in all projects."""
+        if user is not None:
+            self.sources += (Source(user, where("project", "=", USER)),)
+        self._reader = Reader(self.sources, root)
+        self._forgetter = Forgetter(self.sources)
+        self._retention = Retention(self.sources[0], retention or Policy())
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -80,13 +93,32 @@ class ConversationMemory:
         tags: Sequence[str] = (),
         created_at: datetime | None = None,
         metadata: Metadata | None = None,
+        scope: str = "project",
+        speaker: str | None = None,
+        tool: str | None = None,
+        branch: str | None = None,
+        worktree: str | None = None,
+        links: Sequence[str] = (),
+        files: Sequence[str] = (),
+        commits: Sequence[str] = (),
+        supersedes: Sequence[str] = (),
     ) -> Remembered:
         """Store *text* unless the same is stored already; when the call returns, it is durable.
+
+        The same is the same words, or those of a short note of this kind in another form: other
+        inflections, articles or word order that change nothing. A fact, decision or preference
+        takes the place of the memories in *supersedes*, and of each short one that clearly gives
+        another value to the same thing; those stay in the history. See `statements`.
+
+        *scope* says who sees a note: its project, all projects of the user, or only its *session*
+        or *agent*. *links* are ids of the turns it comes from; *files* (paths in the working tree,
+        or `path@digest`) and *commits* are what it rests on: when they change, it is stale.
 
         Of two tasks that store the same at once, both may be told that it is new; it is one memory.
 
         Raises:
-            InvalidRequestError: a field has a value that cannot be remembered.
+            InvalidRequestError: a field has a value that cannot be remembered; the scope lacks its
+                session or agent; what is to be superseded, or a file, is not there.
             PluginError: a redactor failed; nothing was stored.
 
         """
@@ -101,78 +133,62 @@ class ConversationMemory:
             "tags": tags,
             "created_at": created_at,
             "metadata": metadata,
+            "scope": scope,
+            "speaker": speaker,
+            "tool": tool,
+            "branch": branch,
+            "worktree": worktree,
+            "links": links,
+            "files": files,
+            "commits": commits,
+            "supersedes": supersedes,
         }
-        memory, labels = await asyncio.to_thread(self._prepare, given)
-        if known := await self.get(memory.id):
-            return Remembered(known, new=False, redacted=labels)
-        (memory,) = await self._placed([memory])
-        await self._store([memory])
-        return Remembered(memory, new=True, redacted=labels)
+        done = await self._writer_for(scope).remember(given)
+        self._retention.written(int(done.new))
+        return done
 
     async def add_turns(self, turns: Iterable[Turn]) -> int:
         """Store those of *turns* that are not stored already, in one batch; return how many were.
+
+        Left out is what was recalled and comes back as part of the conversation; see `fence`.
 
         Raises:
             InvalidRequestError: a turn cannot be remembered; none of the call's turns is stored.
             PluginError: a redactor failed; none of the call's turns is stored.
 
         """
-        given = [_turn_fields(turn) for turn in turns]
-        prepared = await asyncio.to_thread(lambda: [self._prepare(one)[0] for one in given])
-        wanted: dict[str, Memory] = {}
-        for one in prepared:
-            wanted.setdefault(one.id, one)
-        for record in await self.provider.get(wanted):
-            del wanted[record.id]
-        fresh = await self._placed(list(wanted.values()))
-        await self._store(fresh)
-        return len(fresh)
+        count = await self._writer.add_turns(turns)
+        self._retention.written(count)
+        return count
 
-    def _prepare(self, given: Mapping[str, Any]) -> tuple[Memory, tuple[str, ...]]:
-        """Return the checked memory of the fields *given*, and what was removed from it."""
-        # Checked once before, so that a redactor is only given what could be stored.
-        plain = new_memory(**given, project=self.project)
-        labels: list[str] = []
+    async def restore(self, memories: Iterable[Memory]) -> int:
+        """Store whole *memories* as they are, unless they are stored; return how many were not.
 
-        def clean(text: str) -> str:
-            done = redact(text, self._redactors)
-            labels.extend(done.labels)
-            return done.text
+        They keep their ids, times, places and what they supersede, but belong to this project. A
+        text that a redactor changes gets the id of the new text.
 
-        cleaned = {
-            **given,
-            "text": clean(plain.text),
-            "source": clean(plain.source) if plain.source else None,
-            "created_at": plain.created_at,
-            "tags": [clean(tag) for tag in plain.tags],
-            "links": [clean(link) for link in plain.links],
-            "metadata": _clean_value("", plain.metadata, clean),
-        }
-        return new_memory(**cleaned, project=self.project), tuple(labels)
+        Raises:
+            InvalidRequestError: a memory cannot be kept; none of the call's memories is stored.
+            PluginError: a redactor failed; none of the call's memories is stored.
 
-    async def _placed(self, memories: list[Memory]) -> list[Memory]:
-        """Return *memories* with the turns that have no index after those of their session."""
-        following: dict[str, int] = {}
-        placed: list[Memory] = []
-        for one in memories:
-            if one.kind == "turn" and one.index is None and one.session is not None:
-                if one.session not in following:
-                    # A count, not the highest index, because stores count without reading. It is
-                    # too low after turns were forgotten, which only makes neighbours of strangers.
-                    following[one.session] = await self.provider.count(
-                        _only(self._ours, "turn", one.session)
-                    )
-                placed.append(at_index(one, following[one.session]))
-                following[one.session] += 1
-            else:
-                placed.append(one)
-        return placed
+        """
+        given = list(memories)
+        stored = 0
+        for scope in dict.fromkeys(one.scope for one in given):
+            some = [one for one in given if one.scope == scope]
+            stored += await self._writer_for(scope).restore(some)
+        return stored
 
-    async def _store(self, memories: Sequence[Memory]) -> None:
-        vectors = await self.provider.embedder.embed([one.text for one in memories])
-        await self.provider.upsert(
-            to_record(one, vector) for one, vector in zip(memories, vectors, strict=True)
-        )
+    def _writer_for(self, scope: str) -> Writer:
+        if check_scope(scope) != "user":
+            return self._writer
+        if self._user_writer is None:
+            msg = (
+                "There is no collection for what the user has in all projects. Use another scope, "
+                "or give ConversationMemory(user=...) a provider, as open_runtime() does."
+            )
+            raise InvalidRequestError(msg)
+        return self._user_writer
 
     # -- reading ----------------------------------------------------------------------------------
 
@@ -183,46 +199,73 @@ class ConversationMemory:
         limit: int = 10,
         kinds: str | Iterable[str] | None = None,
         session: str | None = None,
+        agent: str | None = None,
+        role: str | None = None,
+        speaker: str | None = None,
+        branch: str | None = None,
+        worktree: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        now: datetime | None = None,
         min_score: float | None = None,
+        budget: int | None = None,
+        include_superseded: bool = False,
         all_projects: bool = False,
+        viewer: tuple[str | None, str | None] = (None, None),
     ) -> list[Recalled]:
-        """Return up to *limit* memories that answer *query*, best first.
+        """Return up to *limit* memories that answer *query*, best first, each with its context.
 
-        Only *kinds*, only *session*, only what was said from *since* and before *until*, and only
-        what scores at least *min_score* (0 to 1). Other projects are searched with *all_projects*.
+        Only *kinds*; only of this *session*, *agent*, *role*, *speaker*, *branch* or *worktree*;
+        only what was said from *since* and before *until*. Time words in the query ("last week",
+        "in March") prefer that time, as seen from *now*. Only what scores at least *min_score* (0
+        to 1; see `calibration`), and no more than *budget* tokens of text (of 4 characters).
+
+        What was superseded is left out without *include_superseded*. What only a session or an
+        agent sees is found where it is asked for, or asks: *viewer* names both. Other projects in
+        the same store are searched with *all_projects*.
 
         Raises:
             InvalidRequestError: the query is empty, or an argument cannot be used.
 
         """
-        _check_query(query)
-        _check_limit(limit)
-        if min_score is not None and not 0 <= min_score <= 1:
-            msg = f"min_score is {min_score!r}; give a number from 0 to 1."
-            raise InvalidRequestError(msg)
-        owner = where("project", "exists") if all_projects else self._ours
-        within = _only(owner, kinds, session, since, until)
-        (vector,) = await self.provider.embedder.embed([query], purpose="query")
-        pool = max(POOL, 4 * limit)
-        lexical, dense = await asyncio.gather(
-            self.provider.search_text(query, limit=pool, where=within),
-            self.provider.search(vector, limit=pool, where=within),
+        within = wanted(
+            kinds=kinds, since=since, until=until, session=session, agent=agent, role=role,
+            speaker=speaker, branch=branch, worktree=worktree, viewer=viewer,
+        )  # fmt: skip
+        found = await self._reader.recall(
+            query,
+            within,
+            limit=limit,
+            now=now,
+            min_score=min_score,
+            budget=budget,
+            include_superseded=include_superseded,
+            all_projects=all_projects,
         )
-        ranking = Ranking(query, lexical, dense)
-        if spans := ranking.around():
-            beside = Or(tuple(_inside(span) for span in spans))
-            ranking.add([one async for one in self._memories(And((within, beside)))])
-        found = ranking.answer(datetime.now(UTC))
-        return [one for one in found if min_score is None or one.score >= min_score][:limit]
+        self._recalled.add(one.memory for one in found)
+        return found
 
     async def get(self, identifier: str) -> Memory | None:
-        """Return the memory with this id; `None` if this project has no such memory."""
-        for record in await self.provider.get([identifier]):
-            memory = from_record(record)
-            if memory.project == self.project:
-                return memory
+        """Return the memory with this id, or a part with it, whole; `None` if there is none.
+
+        It is this project's or, kept for all projects, the user's.
+        """
+        for source in self.sources:
+            if await source.provider.exists():
+                for memory in await fetch(source, [identifier]):
+                    return memory
+        return None
+
+    async def trace(self, identifier: str) -> Lineage | None:
+        """Return a memory with what took its place, what it replaced, and why it may be stale.
+
+        `None` if there is none with this id.
+        """
+        for source in self.sources:
+            if await source.provider.exists() and (
+                found := await trace(source, identifier, self.root)
+            ):
+                return found
         return None
 
     async def recent(
@@ -231,24 +274,40 @@ class ConversationMemory:
         *,
         kinds: str | Iterable[str] | None = None,
         session: str | None = None,
+        include_superseded: bool = True,
     ) -> list[Memory]:
-        """Return the *limit* newest memories, newest first."""
-        _check_limit(limit)
-        memories = [one async for one in self._memories(_only(self._ours, kinds, session))]
-        return heapq.nlargest(limit, memories, key=_age)
+        """Return the *limit* newest memories, newest first; the user's for all projects, too."""
+        within = wanted(kinds=kinds, session=session)
+        return await timeline.newest(
+            self.sources, within, limit, include_superseded=include_superseded
+        )
+
+    async def timeline(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        kinds: str | Iterable[str] | None = None,
+        session: str | None = None,
+        limit: int = 100,
+    ) -> list[Memory]:
+        """Return what was remembered from *since* and before *until*, oldest first.
+
+        Of more than *limit*, the newest; with *since* or *session*, the first from there.
+        """
+        within = wanted(kinds=kinds, session=session, since=since, until=until)
+        if since is None and session is None:
+            return (await timeline.newest(self.sources, within, limit))[::-1]
+        return await timeline.oldest(self.sources, within, limit)
 
     async def sessions(self) -> list[Session]:
         """Return every session with a memory, the one with the newest memory first."""
-        turns: Counter[str] = Counter()
-        times: dict[str, tuple[datetime, datetime]] = {}
-        within = And((self._ours, where("session", "exists")))
-        async for one in self._memories(within):
-            if one.session is not None:
-                first, last = times.get(one.session, (one.created_at, one.created_at))
-                times[one.session] = min(first, one.created_at), max(last, one.created_at)
-                turns[one.session] += one.kind == "turn"
-        found = [Session(name, turns[name], *span) for name, span in times.items()]
-        return sorted(found, key=lambda one: (one.last, one.id), reverse=True)
+        return await timeline.sessions(self.sources[0], wanted())
+
+    async def close(self) -> None:
+        """Drop what this process holds in memory; the providers stay the caller's to close."""
+        await self._retention.finish()
+        await self._reader.close()
 
     async def stats(self) -> StoreStats:
         """Return what the store holds, other projects' memories included, and what it costs."""
@@ -256,7 +315,9 @@ class ConversationMemory:
 
     async def status(self) -> ConversationStatus:
         """Return how much this project remembers, and where."""
-        counts = [await self.provider.count(_only(self._ours, kind)) for kind in KINDS]
+        ours = where("project", "=", self.project)
+        whole = And((ours, WHOLE))
+        counts = [await self.provider.count(only(whole, kind)) for kind in KINDS]
         kinds = {str(kind): count for kind, count in zip(KINDS, counts, strict=True) if count}
         return ConversationStatus(self.project, sum(counts), kinds, await self.stats())
 
@@ -270,130 +331,43 @@ class ConversationMemory:
         kind: str | None = None,
         before: datetime | None = None,
         query: str | None = None,
+        scope: str | None = None,
         all: bool = False,  # noqa: A002 - forget(all=True) says what it does
+        with_history: bool = False,
         dry_run: bool = False,
+        erase: bool = True,
     ) -> Forgotten:
         """Delete this project's memories that meet every criterion given; return what they were.
 
         *query* selects the texts that have every word of it, and those that nearly are it. *all*
-        is needed to delete without any other criterion. With *dry_run* nothing is deleted.
+        is needed to delete without any other criterion. *ids* may also be of what the user has in
+        all projects, which *scope* `user` is about; *with_history* takes what they superseded too,
+        which would else be current again. With *dry_run* nothing is deleted.
+
+        They are gone from the store's files when this returns, which takes as long as writing what
+        is left anew: several calls are faster without *erase*, and `erase` after them.
 
         Raises:
             InvalidRequestError: there is no criterion, or one cannot be used.
 
         """
-        if not all and (ids, session, kind, before, query) == (None,) * 5:
-            msg = (
-                "Nothing was forgotten: say what to forget by ids, session, kind, before or query, "
-                "or set all=True to forget everything of this project."
-            )
-            raise InvalidRequestError(msg)
-        within = _only(self._ours, kind, session, until=before)
-        if ids is not None:
-            records = await self.provider.get(ids)
-            found = [from_record(one) for one in records if within.matches(one.metadata)]
-            if query is not None:
-                about = {one.id for one in await self._about(query, within)}
-                found = [one for one in found if one.id in about]
-        elif query is not None:
-            found = await self._about(query, within)
-        else:
-            found = [one async for one in self._memories(within)]
-        found.sort(key=_age)
-        if not dry_run:
-            await self.provider.delete([one.id for one in found])
-        return Forgotten(tuple(found), dry_run)
-
-    async def _about(self, query: str, within: Filter) -> list[Memory]:
-        """Return the memories that are beyond doubt about *query*."""
-        _check_query(query)
-        terms = query_terms(query)
-        (vector,) = await self.provider.embedder.embed([query], purpose="query")
-        lexical, dense = await asyncio.gather(
-            self.provider.search_text(query, limit=FORGET_CANDIDATES, where=within),
-            self.provider.search(
-                vector, limit=FORGET_CANDIDATES, where=within, min_score=FORGET_SIMILARITY
-            ),
+        return await self._forgetter.forget(
+            ids=ids,
+            session=session,
+            kind=kind,
+            before=before,
+            query=query,
+            scope=scope,
+            all=all,
+            with_history=with_history,
+            dry_run=dry_run,
+            erase=erase,
         )
-        found = {hit.id: from_record(hit) for hit in dense}
-        for memory in map(from_record, lexical):
-            if coverage(terms, memory) == 1.0:
-                found[memory.id] = memory
-        return list(found.values())
 
-    # -- helpers ----------------------------------------------------------------------------------
+    async def erase(self) -> bool:
+        """Remove from the store's files what was deleted before; return whether that was done."""
+        return await self._forgetter.erase()
 
-    async def _memories(self, within: Filter) -> AsyncIterator[Memory]:
-        async for batch in self.provider.scan(within):
-            for record in batch:
-                yield from_record(record)
-
-
-def _only(
-    owner: Filter,
-    kinds: str | Iterable[str] | None = None,
-    session: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> Filter:
-    """Return *owner* and these *kinds*, in *session*, from *since* and before *until*."""
-    parts = [owner]
-    if kinds is not None:
-        chosen = [kinds] if isinstance(kinds, str) else kinds
-        parts.append(where("kind", "in", [check_kind(one) for one in chosen]))
-    if session is not None:
-        parts.append(where("session", "=", session))
-    if since is not None:
-        parts.append(where("created_ts", ">=", check_time(since).timestamp()))
-    if until is not None:
-        parts.append(where("created_ts", "<", check_time(until).timestamp()))
-    return And(tuple(parts))
-
-
-def _inside(span: Span) -> Filter:
-    return And(
-        (
-            where("session", "=", span.session),
-            where("project", "=", span.project),
-            where("index", ">=", span.first),
-            where("index", "<=", span.last),
-        )
-    )
-
-
-def _turn_fields(turn: Turn) -> dict[str, Any]:
-    if not isinstance(turn, Turn):
-        msg = f"add_turns() takes Turn objects, not {type(turn).__name__}."
-        raise InvalidRequestError(msg)
-    return {one.name: getattr(turn, one.name) for one in fields(turn)} | {"kind": "turn"}
-
-
-def _clean_value(key: str, value: Any, clean: Callable[[str], str]) -> Any:
-    """Return the metadata *value* of *key* with every string in it redacted."""
-    if isinstance(value, str):
-        # With its name, which may be what shows that it is a secret.
-        named = clean(f"{key}={value}")
-        return named.removeprefix(f"{key}=")
-    if isinstance(value, Mapping):
-        names = {name: clean(str(name)) for name in value}
-        return {names[name]: _clean_value(names[name], one, clean) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean_value(key, one, clean) for one in value]
-    return value
-
-
-def _check_query(query: object) -> None:
-    if not isinstance(query, str) or not query.strip():
-        msg = "The query is empty. Say what to look for."
-        raise InvalidRequestError(msg)
-
-
-def _check_limit(limit: object) -> None:
-    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_LIMIT:
-        msg = f"limit is {limit!r}; ask for 1 to {MAX_LIMIT} memories."
-        raise InvalidRequestError(msg)
-
-
-def _age(memory: Memory) -> tuple[datetime, int, str]:
-    """Return what orders memories by time; turns of one moment by their place."""
-    return memory.created_at, memory.index or 0, memory.id
+    async def retain(self, *, now: datetime | None = None, dry_run: bool = False) -> Forgotten:
+        """Forget what the retention policy does not keep, as of *now*; return what it was."""
+        return await self._retention.apply(now=now, dry_run=dry_run)

@@ -7,24 +7,29 @@ A record's metadata has these keys, which filters may use; a field that is not s
 | `kind` | one of `KINDS` |
 | `project` | whose memory it is |
 | `session`, `index` | the conversation it comes from, and the position in it |
-| `role`, `agent`, `source` | who said it, in which agent, and where it was read |
+| `role`, `speaker`, `agent` | who said it: as what, under which name, in which agent |
+| `tool`, `source` | the tool that was called or answered, and where it was read |
+| `branch`, `worktree` | the git branch, and the root of the working tree, it was said in |
+| `scope` | one of `SCOPES`; no key means `project` |
 | `importance` | 0 to 1 |
 | `created_at`, `created_ts` | the time as ISO 8601 in UTC, and as seconds since 1970 |
-| `tags`, `links` | lists of strings |
+| `tags`, `links`, `files`, `commits` | lists of strings |
+| `supersedes` | ids of the memories that this one takes the place of |
+| `part`, `parts` | which part of a long text this is, and of how many; see `parts` |
+| `stored_ts` | when it was written into the store, in seconds since 1970 |
 | `meta.NAME` | the field `NAME` of the memory's own metadata |
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast, get_args
 
+from victor_memory.conversation import checks
+from victor_memory.conversation.identity import identity, normal
 from victor_memory.errors import CorruptStoreError, InvalidRequestError
 from victor_memory.filters import is_number
 from victor_memory.retrieval.text import index_terms
@@ -36,9 +41,12 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["fact", "decision", "preference", "task", "summary", "error_fix", "turn"]
 """`turn` is something that was said; the others are durable notes."""
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+Scope: TypeAlias = Literal["project", "user", "session", "agent"]
+"""Who sees a memory: the project, all projects of the user, or one session or agent of it."""
+SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
+USER: Final = "user"
+"""The project, and the collection, of what is remembered for every project of the user."""
 META: Final = "meta."
-_ID_VERSION: Final = 1
-"""Part of every id: to be raised if what makes two memories the same ever changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +54,8 @@ class Memory:
     """One remembered text. Build it with `new_memory`, which checks everything.
 
     The same thing has the same `id`, whoever adds it and however often: a note is its project,
-    kind and text; a turn is also its session, its role and, where it was given, its index.
+    kind and text, and its session or agent if only they see it; a turn is also its session, its
+    role and, where it was given, its index.
     """
 
     id: str
@@ -57,14 +66,32 @@ class Memory:
     index: int | None = None
     """Position in the session, from 0; only turns have one."""
     role: str | None = None
+    """As what it was said: `user`, `assistant`, `tool`, `system` or what the host calls it."""
+    speaker: str | None = None
+    """Name of who said it."""
+    tool: str | None = None
+    """Name of the tool that was called or answered."""
     agent: str | None = None
+    branch: str | None = None
+    worktree: str | None = None
+    """Root of the working tree it was said in."""
     source: str | None = None
     importance: float = 0.5
     created_at: datetime
     """When it was said or learned, in UTC."""
     tags: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
-    """Ids of turns, `path@digest` of files, commits: what the memory rests on."""
+    """Ids of the turns and notes that the memory rests on."""
+    files: tuple[str, ...] = ()
+    """Files it rests on, as `path@digest`; see `lineage.file_link`."""
+    commits: tuple[str, ...] = ()
+    """Commits it rests on."""
+    scope: Scope = "project"
+    supersedes: tuple[str, ...] = ()
+    """Ids of the memories that this one takes the place of."""
+    part: int = 0
+    parts: int = 1
+    """Which part of a long text this is, and of how many."""
     metadata: Metadata = field(default_factory=dict)
 
 
@@ -88,6 +115,12 @@ class Turn:
     tags: Sequence[str] = ()
     links: Sequence[str] = ()
     metadata: Metadata = field(default_factory=dict)
+    speaker: str | None = None
+    tool: str | None = None
+    branch: str | None = None
+    worktree: str | None = None
+    files: Sequence[str] = ()
+    commits: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +128,15 @@ class Remembered:
     """What became of a text: the memory as it is stored, and whether it was stored now."""
 
     memory: Memory
+    """What was stored, or what was there already and says the same."""
     new: bool
     """Whether it was not there before; otherwise the stored one is left as it was."""
     redacted: tuple[str, ...] = ()
     """What was removed from it before it was stored."""
+    superseded: tuple[Memory, ...] = ()
+    """What it took the place of."""
+    similar: tuple[Memory, ...] = ()
+    """Notes about the same, nearest first, that it neither repeats nor clearly supersedes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +145,10 @@ class Forgotten:
 
     memories: tuple[Memory, ...]
     dry_run: bool
+    erased: bool = False
+    """Whether nothing of it is in the files any more."""
+    current_again: tuple[str, ...] = ()
+    """Ids of what the forgotten had superseded, and nothing supersedes now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +186,14 @@ def new_memory(
     tags: Sequence[str] = (),
     links: Sequence[str] = (),
     metadata: Metadata | None = None,
+    speaker: str | None = None,
+    tool: str | None = None,
+    branch: str | None = None,
+    worktree: str | None = None,
+    files: Sequence[str] = (),
+    commits: Sequence[str] = (),
+    scope: str = "project",
+    supersedes: Sequence[str] = (),
 ) -> Memory:
     """Return a checked memory with its id; *created_at* is now if it is not given.
 
@@ -158,32 +208,46 @@ def new_memory(
     if checked == "turn" and session is None:
         msg = "A turn belongs to a session. Give its session, or choose another kind."
         raise InvalidRequestError(msg)
-    if index is not None and (checked != "turn" or not _is_index(index)):
+    if checked == "turn" and supersedes:
+        msg = "A turn is what was said, and supersedes nothing. Remember a note that does."
+        raise InvalidRequestError(msg)
+    if index is not None and (checked != "turn" or not checks.is_index(index)):
         msg = f"index is {index!r}; it is the position of a turn in its session, from 0."
         raise InvalidRequestError(msg)
     if not is_number(importance) or not 0 <= importance <= 1:
         msg = f"importance is {importance!r}; give a number from 0 (trivial) to 1 (vital)."
         raise InvalidRequestError(msg)
-    names = {"project": project, "session": session, "role": role, "agent": agent, "source": source}
+    checks.name("project", project)
+    names = {"session": session, "role": role, "speaker": speaker, "tool": tool, "agent": agent}
+    names |= {"branch": branch, "worktree": worktree, "source": source}
     for name, value in names.items():
-        if value is not None or name == "project":
-            _check_name(name, value)
-    said = (session, role, index) if checked == "turn" else ()
+        if value is not None:
+            checks.name(name, value)
+    seen_by = _seen_by(scope, checked, session, agent)
+    said = (session, role, index) if checked == "turn" else seen_by
     return Memory(
-        id=_identity(text, project, checked, *said),
+        id=identity(text, project, checked, *said),
         text=text,
         kind=checked,
         project=project,
         session=session,
         index=index,
         role=role,
+        speaker=speaker,
+        tool=tool,
         agent=agent,
+        branch=branch,
+        worktree=worktree,
         source=source,
         importance=float(importance),
         created_at=datetime.now(UTC) if created_at is None else check_time(created_at),
-        tags=_strings("tags", tags),
-        links=_strings("links", links),
-        metadata=dict(_check_metadata(metadata or {})),
+        tags=checks.strings("tags", tags),
+        links=checks.strings("links", links),
+        files=checks.strings("files", files),
+        commits=checks.commits(commits),
+        scope=check_scope(scope),
+        supersedes=checks.strings("supersedes", supersedes),
+        metadata=dict(checks.metadata(metadata or {})),
     )
 
 
@@ -192,7 +256,17 @@ def at_index(memory: Memory, index: int) -> Memory:
     return dataclasses.replace(memory, index=index)
 
 
-def to_record(memory: Memory, vector: Vector | None = None) -> Record:
+def renewed(memory: Memory, after: str) -> Memory:
+    """Return *memory* under another id: said again *after* the memory of that id took its place."""
+    return dataclasses.replace(memory, id=identity("", memory.id, after))
+
+
+def same_words(one: Memory, other: Memory) -> bool:
+    """Whether both are of one kind and say the same, white space aside."""
+    return one.kind == other.kind and normal(one.text) == normal(other.text)
+
+
+def to_record(memory: Memory, vector: Vector | None = None, stored_ts: float = 0.0) -> Record:
     """Return *memory* as a record; its tags are found like words of its text."""
     known: dict[str, Any] = {
         "kind": memory.kind,
@@ -200,18 +274,35 @@ def to_record(memory: Memory, vector: Vector | None = None) -> Record:
         "session": memory.session,
         "index": memory.index,
         "role": memory.role,
+        "speaker": memory.speaker,
+        "tool": memory.tool,
         "agent": memory.agent,
+        "branch": memory.branch,
+        "worktree": memory.worktree,
         "source": memory.source,
         "importance": memory.importance,
         "created_at": memory.created_at.isoformat(),
         "created_ts": memory.created_at.timestamp(),
         "tags": list(memory.tags) or None,
         "links": list(memory.links) or None,
+        "files": list(memory.files) or None,
+        "commits": list(memory.commits) or None,
+        "scope": memory.scope if memory.scope != "project" else None,
+        "supersedes": list(memory.supersedes) or None,
+        "part": memory.part if memory.parts > 1 else None,
+        "parts": memory.parts if memory.parts > 1 else None,
+        "stored_ts": stored_ts or None,
     }
     metadata = {key: value for key, value in known.items() if value is not None}
     metadata.update((META + key, value) for key, value in memory.metadata.items())
-    terms = index_terms("\n".join((memory.text, *memory.tags))) if memory.tags else None
+    labelled = memory.tags or memory.speaker
+    terms = index_terms("\n".join((spoken(memory), *memory.tags))) if labelled else None
     return Record(memory.id, memory.text, vector, metadata, terms)
+
+
+def spoken(memory: Memory) -> str:
+    """Return what is embedded and searched for words: the text, under its speaker's name."""
+    return f"{memory.speaker}: {memory.text}" if memory.speaker else memory.text
 
 
 def from_record(record: Record | Hit) -> Memory:
@@ -231,12 +322,22 @@ def from_record(record: Record | Hit) -> Memory:
             session=kept.get("session"),
             index=kept.get("index"),
             role=kept.get("role"),
+            speaker=kept.get("speaker"),
+            tool=kept.get("tool"),
             agent=kept.get("agent"),
+            branch=kept.get("branch"),
+            worktree=kept.get("worktree"),
             source=kept.get("source"),
             importance=kept["importance"],
             created_at=datetime.fromisoformat(kept["created_at"]),
             tags=tuple(kept.get("tags", ())),
             links=tuple(kept.get("links", ())),
+            files=tuple(kept.get("files", ())),
+            commits=tuple(kept.get("commits", ())),
+            scope=kept.get("scope", "project"),
+            supersedes=tuple(kept.get("supersedes", ())),
+            part=kept.get("part", 0),
+            parts=kept.get("parts", 1),
             metadata={k.removeprefix(META): v for k, v in kept.items() if k.startswith(META)},
         )
     except (KeyError, TypeError, ValueError) as exc:
@@ -255,6 +356,14 @@ def check_kind(kind: object) -> Kind:
     return kind
 
 
+def check_scope(scope: object) -> Scope:
+    """Return *scope* if it is one of `SCOPES`."""
+    if scope not in SCOPES:
+        msg = f"Unknown scope {scope!r}. Use one of: {', '.join(SCOPES)}."
+        raise InvalidRequestError(msg)
+    return scope
+
+
 def check_time(moment: object) -> datetime:
     """Return *moment* in UTC if it is a time with a time zone."""
     if not isinstance(moment, datetime) or moment.utcoffset() is None:
@@ -270,41 +379,15 @@ def check_time(moment: object) -> datetime:
         raise InvalidRequestError(msg) from exc
 
 
-def _identity(text: str, *place: object) -> str:
-    """Return the digest of what makes a memory the same as another: white space does not."""
-    words = " ".join(unicodedata.normalize("NFC", text).split())
-    parts = json.dumps([_ID_VERSION, *place, words], ensure_ascii=False)
-    try:
-        return hashlib.sha256(parts.encode()).hexdigest()[:32]
-    except UnicodeEncodeError as exc:
-        msg = (
-            "The text or one of its names holds a lone surrogate, which no store can keep. "
-            "Decode its source with errors='replace'."
-        )
-        raise InvalidRequestError(msg) from exc
-
-
-def _is_index(index: object) -> bool:
-    return isinstance(index, int) and not isinstance(index, bool) and 0 <= index < 2**63
-
-
-def _check_name(name: str, value: object) -> None:
-    if not isinstance(value, str) or not value.strip():
-        msg = f"{name} is {value!r}; give a non-empty string, or leave it out."
+def _seen_by(
+    scope: str, kind: Kind, session: str | None, agent: str | None
+) -> tuple[str | None, ...]:
+    """Return what a note that only one session or agent sees is told from others by."""
+    if kind == "turn" and scope != "project":
+        msg = f"A turn belongs to its project; its scope cannot be {scope!r}. Remember a note."
         raise InvalidRequestError(msg)
-
-
-def _strings(name: str, values: object) -> tuple[str, ...]:
-    if isinstance(values, str) or not isinstance(values, Sequence):
-        msg = f"{name} is {values!r}; give a list of strings."
+    owner = {"session": session, "agent": agent}.get(scope, "")
+    if owner is None:
+        msg = f"The scope {scope!r} needs to know which {scope} it is. Give {scope}=NAME."
         raise InvalidRequestError(msg)
-    for one in values:
-        _check_name(f"An element of {name}", one)
-    return tuple(dict.fromkeys(values))
-
-
-def _check_metadata(metadata: object) -> Mapping[str, Any]:
-    if not isinstance(metadata, Mapping) or not all(isinstance(key, str) for key in metadata):
-        msg = f"metadata is {metadata!r}; give a mapping of names to JSON values."
-        raise InvalidRequestError(msg)
-    return metadata
+    return (scope, owner) if owner else ()
