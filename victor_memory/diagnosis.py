@@ -40,6 +40,7 @@ async def diagnose(runtime: MemoryRuntime) -> AsyncIterator[Check]:
         yield Check(f"{memory} store", None, f"{store} (chosen by {source})")
         async for check in _store(runtime, memory):
             yield check
+    yield _queue(runtime)
     for report in runtime.plugins.reports:
         origin = f"{report.distribution} {report.version}" if report.distribution else "registered"
         if report.error:
@@ -52,6 +53,19 @@ async def diagnose(runtime: MemoryRuntime) -> AsyncIterator[Check]:
             yield Check(
                 f"plugin {report.name}", None if report.disabled else True, f"{state} ({origin})"
             )
+
+
+def _queue(runtime: MemoryRuntime) -> Check:
+    """Say what agents' hooks have queued, and what of it could not be understood."""
+    queue = runtime.transfer.queue
+    waiting = f"{queue.waiting()} entries of agents' hooks wait for: victor-memory import"
+    if damaged := queue.damaged():
+        detail = (
+            f"{waiting}; {len(damaged)} could not be understood and are kept in "
+            f"{damaged[0].parent}: look at them, then delete them."
+        )
+        return Check("capture queue", ok=False, detail=detail)
+    return Check("capture queue", None, waiting)
 
 
 async def _embedder(runtime: MemoryRuntime) -> Check:
