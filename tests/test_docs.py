@@ -42,7 +42,10 @@ def test_generated_tables_are_up_to_date():
         ("getting-started.md", [f"`{tool.name}`" for tool in TOOLS]),
         (
             "json-output.md",
-            [f"`{command.callback.__name__}`" for command in app.registered_commands],
+            [
+                f"`{command.callback.__name__.strip('_').replace('_', '-')}`"
+                for command in app.registered_commands
+            ],
         ),
     ],
 )

@@ -7,9 +7,12 @@ numpy and no agent host.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+# Not from `typing`: a hook that runs `capture` pays for every import, each time.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from victor_memory.config import EmbeddingConfig
     from victor_memory.embedders.base import BaseEmbedder, EmbedderSpec
     from victor_memory.hookspecs import hookimpl
@@ -67,10 +70,12 @@ _HOMES = {
     "open_runtime": "runtime",
     "register_provider": "registry",
 }
+# Where the agent host Victor looks for its plugin class; only where that host is installed.
+_HOST_HOMES = {"Plugin": "hosts.victor"}
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
+    home = _HOMES.get(name) or _HOST_HOMES.get(name)
     if home is None:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)

@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from victor_memory.cli import code, conversation, history, inspection, search, structure
+from victor_memory.cli import (
+    code,
+    conversation,
+    forget,
+    history,
+    hook,
+    inspection,
+    install_host,
+    mcp,
+    recall,
+    search,
+    structure,
+    transfer,
+)
 from victor_memory.errors import VictorMemoryError
 from victor_memory.plugins import Plugins
 from victor_memory.settings import MemorySettings
@@ -19,7 +32,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (code, search, structure, history, conversation, inspection):
+for module in (
+    code, search, structure, history, conversation, recall, forget, inspection, install_host, hook,
+    mcp, transfer,
+):  # fmt: skip
     for command in module.COMMANDS:
         app.command()(command)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import asdict
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from victor_memory.cli.output import EXIT_FAILURE, Debug, Json, execute, note, out, print_json
-from victor_memory.diagnosis import diagnose
-from victor_memory.runtime import open_runtime
+from victor_memory.diagnosis import Check, diagnose
+from victor_memory.runtime import MemoryRuntime, open_runtime
 
 if TYPE_CHECKING:
     from victor_memory.types import StoreStats
@@ -79,7 +81,7 @@ def doctor(path: Path = ".", *, as_json: Json = False, debug: Debug = False) -> 
     async def body() -> None:
         checks = []
         async with open_runtime(project=path) as memory:
-            async for check in diagnose(memory):
+            async for check in _everything(memory):
                 checks.append(check)
                 if not as_json:
                     mark = {True: "ok  ", False: "FAIL", None: "-   "}[check.ok]
@@ -93,6 +95,19 @@ def doctor(path: Path = ".", *, as_json: Json = False, debug: Debug = False) -> 
             raise typer.Exit(EXIT_FAILURE)
 
     execute(body(), as_json=as_json, debug=debug)
+
+
+async def _everything(memory: MemoryRuntime) -> AsyncIterator[Check]:
+    """Yield what there is to say of *memory*, and of the agents that may load it."""
+    from victor_memory.hosts.setup.checks import checks
+    from victor_memory.hosts.setup.paths import Machine
+    from victor_memory.hosts.victor import health
+
+    async for check in diagnose(memory):
+        yield check
+    root = FilePath(memory.scope.root)
+    for check in (*health.checks(root), *checks(Machine(root))):
+        yield check
 
 
 COMMANDS = (status, stores, doctor)

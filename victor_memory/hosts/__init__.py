@@ -1,0 +1,1 @@
+"""Hosts: what connects this package to the agents that load it."""
