@@ -18,10 +18,11 @@ from pathlib import Path
 from victor_memory import hookspecs
 from victor_memory.catalogue import BUILTIN_PROVIDERS
 from victor_memory.embedders.catalogue import BUILTIN_EMBEDDERS
+from victor_memory.hosts.setup.hosts import HOSTS
 from victor_memory.plugins import HOOKS
 from victor_memory.settings import MemorySettings, variable
 from victor_memory.specs import Stability
-from victor_memory.tools import TOOLS
+from victor_memory.tools import CORE, TOOLS
 from victor_memory.types import Traits
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -105,12 +106,47 @@ def tools() -> str:
     rows = []
     for tool in TOOLS:
         arguments = ", ".join(f"`{name}`" for name in tool.parameters["properties"])
-        rows.append([f"`{tool.name}`", arguments, tool.description])
-    return table(["Tool", "Arguments", "What a model is told"], rows)
+        offered = "yes" if tool.name in CORE else "on request"
+        rows.append([f"`{tool.name}`", offered, arguments, tool.description])
+    return table(["Tool", "Offered", "Arguments", "What a model is told"], rows)
+
+
+def tool_arguments() -> str:
+    """Return a section for each agent tool: what it may do, and its arguments."""
+    parts = []
+    for tool in TOOLS:
+        may = "reads only" if tool.read_only else "deletes" if tool.destructive else "writes"
+        rows = []
+        for name, schema in tool.parameters["properties"].items():
+            kind = schema["type"] if schema["type"] != "array" else f"{schema['items']['type']}s"
+            choices = schema.get("enum") or schema.get("items", {}).get("enum")
+            told = f"{kind}: {', '.join(f'`{one}`' for one in choices)}" if choices else kind
+            needed = name in tool.parameters.get("required", ())
+            default = (
+                "required" if needed else f"`{schema['default']}`" if "default" in schema else ""
+            )
+            rows.append([f"`{name}`", told, default, schema["description"]])
+        shown = (
+            table(["Argument", "Type", "Default", "Meaning"], rows) if rows else "No arguments.\n"
+        )
+        parts.append(f"### `{tool.name}`\n\n{tool.title}; {may}.\n\n{shown}")
+    return "\n" + "\n".join(parts) + "\n"
+
+
+def agents() -> str:
+    """Return the table of agents that `install-host` sets up."""
+    rows = []
+    for host in HOSTS:
+        files = (host.user, host.project)
+        shown = [" or ".join(f"`{one}`" for one in file.paths) if file else "" for file in files]
+        cells = (one.replace("|", "\\|") for one in shown)
+        rows.append([f"`{host.name}`", f"[{host.title}]({host.source})", *cells])
+    return table(["Name", "Agent, and its page", "`--user`", "`--project`"], rows)
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    one.__name__: one for one in (settings, options, stores, traits, embedders, hooks, tools)
+    one.__name__: one
+    for one in (settings, options, stores, traits, embedders, hooks, agents, tools, tool_arguments)
 }
 
 
