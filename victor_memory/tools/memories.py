@@ -86,7 +86,10 @@ async def memory_forget(memory: MemoryRuntime, given: MemoryForget) -> results.F
     gone = await memory.conversation.forget(ids=given.ids)
     forgotten = [one.id for one in gone.memories]
     return results.Forgotten(
-        forgotten=forgotten, unknown=[one for one in given.ids if one not in forgotten]
+        forgotten=forgotten,
+        unknown=[one for one in given.ids if one not in forgotten],
+        erased=gone.erased,
+        current_again=list(gone.current_again),
     )
 
 

@@ -122,6 +122,11 @@ def forgotten(gone: Values) -> str:
         lines.append(
             f"No memory of this project has the id {unknown}. Ids come from memory_recall."
         )
+    if again := gone["current_again"]:
+        lines.append(
+            f"They had superseded {', '.join(again)}, which holds again. Forget that too if it "
+            "should not."
+        )
     return "\n".join(lines)
 
 

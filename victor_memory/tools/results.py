@@ -152,6 +152,10 @@ class Forgotten(Result):
 
     forgotten: list[str]
     unknown: list[str] = Field(description="Ids that no memory of this project has.")
+    erased: bool = Field(description="Whether the bytes are gone from the files, too.")
+    current_again: list[str] = Field(
+        description="Ids of what the forgotten ones had superseded: it holds again."
+    )
 
 
 class Symbol(Result):

@@ -88,7 +88,8 @@ class ConversationProvider:
                 if others := [name for name in _keys(one) if name != key]:
                     await _put_under(memory, one, others)
                 else:
-                    await memory.conversation.forget(ids=[one.id])
+                    # Overwritten, not forgotten: the store need not be rewritten for it.
+                    await memory.conversation.forget(ids=[one.id], erase=False)
 
         await live().use(project_root(), remember)
 
