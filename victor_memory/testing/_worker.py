@@ -132,14 +132,16 @@ async def storm(
 async def read(provider: BaseEmbeddingProvider, say: Say, *, ids: list[str]) -> None:
     """Read without end, until the collection's place has a file `stop`; answer how often.
 
-    The first answer comes once the collection is open, and is 0.
+    The first answer comes once the collection is open, and is 0. What is written before `stop` is
+    there is always read once more.
     """
     place = provider.config.persist_directory
     assert place is not None
-    wanted, rounds = set(ids), 0
+    wanted, rounds, stopped = set(ids), 0, False
     await provider.count()
     say(0)
-    while not place.joinpath("stop").exists():
+    while not stopped:
+        stopped = place.joinpath("stop").exists()
         found = {one.id for one in await provider.get(ids)}
         assert found == wanted, f"{wanted - found} are gone"
         scanned = [one.id async for batch in provider.scan(batch_size=10) for one in batch]
