@@ -101,12 +101,12 @@ class ReadersFailOnceItIsReplaced(JournalProvider):
     """Whoever opened the file before takes another one for damaged."""
 
     async def catch_up(self):
-        with self.path.open("rb") as file:
-            first = file.readline()
-        if self.birth == b"" and self.position and b'"birth"' in first:
+        before, read = self.birth, self.position
+        await super().catch_up()
+        if before == b"" and read and self.birth != before:
+            self.birth = before
             msg = "the file is another one"
             raise RuntimeError(msg)
-        await super().catch_up()
 
     async def _purge(self):
         self.birth = b"our own"
