@@ -27,6 +27,7 @@ from static_training import (  # noqa: E402 - the environment comes first
     code,
     corpus,
     export,
+    licences,
     registries,
     start,
     teacher,
@@ -36,13 +37,17 @@ from static_training import (  # noqa: E402 - the environment comes first
 from static_training.exclusions import Exclusions  # noqa: E402 - see above
 
 from victor_memory.embedders._model_files import digest  # noqa: E402 - see above
-from victor_memory.embedders.static import TOKENIZER, WEIGHTS  # noqa: E402 - see above
+from victor_memory.embedders.static import (  # noqa: E402 - see above
+    CONFIG,
+    TOKENIZER,
+    WEIGHTS,
+)
 
 PIECES: Final = 36_000
 DIMENSION: Final = 384
 GENERAL: Final = 60_000
 """Sentences of general English that the teacher judges."""
-TECHNICAL: Final = 20_000
+TECHNICAL: Final = 10_000
 """Sentences of documentation that it judges."""
 QUESTION: Final = 64
 """Word pieces of a question that training reads."""
@@ -72,7 +77,7 @@ def main() -> None:
     extract(work, Exclusions(arguments.exclude), frozen=arguments.frozen)
     prepared = prepare(work)
     table, tokenizer = make(prepared, training.Recipe())
-    export.write(arguments.out, table, tokenizer, teacher.NAME)
+    export.write(arguments.out, table, tokenizer, teacher.NAME, training.Recipe().count_exponent)
     write_card(arguments.out, prepared)
     size = sum(path.stat().st_size for path in arguments.out.rglob("*") if path.is_file())
     if size >= LIMIT:
@@ -81,15 +86,21 @@ def main() -> None:
 
 
 def extract(work: Path, excluded: Exclusions, *, frozen: bool) -> None:
-    """Fetch every package and write its pairs, unless they are written."""
+    """Fetch every package, look at its licence and write its pairs, unless they are written."""
     for package in registries.listed():
         if excluded.name(package.name):
             sys.exit(f"{package.name} is an excluded package: remove it from packages.txt.")
         out = pairs_of(work, package)
         if not out.exists():
             archives = registries.fetch(package, work, frozen=frozen)
-            count = corpus.extract(package, archives, out, excluded) if archives else 0
-            print(f"{package.key} {package.version}: {count} pairs of code", flush=True)
+            if not archives:
+                print(f"{package.key} {package.version}: absent from its registry", flush=True)
+                continue
+            licence = licences.declared(package, archives[0].parent)
+            if not licences.is_permissive(licence):
+                sys.exit(f"{package.key} is under {licence!r}: remove it from packages.txt.")
+            count = corpus.extract(package, archives, out, excluded)
+            print(f"{package.key} {package.version}: {licence}; {count} pairs of code", flush=True)
     for reason, count in excluded.counts.most_common():
         print(f"excluded: {reason}, {count} times")
 
@@ -128,7 +139,10 @@ def prepare(work: Path) -> Path:
 
     known = tokenizer.get_vocab()
     words = sorted(known, key=lambda word: known[word])
-    seen = np.bincount(np.concatenate([questions.ids, answers.ids]), minlength=len(words))
+    often = [
+        np.bincount(x.ids, weights=x.counts, minlength=len(words)) for x in (questions, answers)
+    ]
+    seen = np.sum(often, axis=0).astype(np.int64)
     table = start.vectors(teacher.model(), words, seen, DIMENSION)
     frozen = np.array([x == vocabulary.UNKNOWN or not any(map(str.isalnum, x)) for x in words])
     table[frozen] = 0
@@ -180,6 +194,7 @@ def write_card(out: Path, prepared: Path) -> None:
         teacher=teacher.NAME,
         sentences=f"{len(np.load(prepared / 'taught.npy', mmap_mode='r')):,}",
         share=training.Recipe().share,
+        exponent=training.Recipe().count_exponent,
         figures=(texts / "figures.md").read_text("utf-8"),
     )
     (out / "README.md").write_text(card, encoding="utf-8")
@@ -187,7 +202,7 @@ def write_card(out: Path, prepared: Path) -> None:
 
 def digest_of(out: Path) -> str:
     """Return the digest that the embedder has of the model."""
-    return digest((out / WEIGHTS, out / TOKENIZER))
+    return digest((out / WEIGHTS, out / TOKENIZER, out / CONFIG))
 
 
 def report(what: str) -> None:

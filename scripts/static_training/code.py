@@ -82,6 +82,10 @@ SHORT: Final = 600
 WINDOW: Final = 40
 """Lines of a chunk."""
 PER_FILE: Final = 60
+TOP: Final = 12
+"""Nodes at the top of a file among which is what the file says about itself."""
+TELLING: Final = 6
+"""Words that say something about a file."""
 GENERIC: Final = frozenset(
     """
     src lib main java org com net io github golang google apache package pkg internal index init
@@ -116,9 +120,11 @@ def pairs(source: str, language: str, file: str) -> Iterator[Pair]:
     data = source.encode("utf-8", "replace")
     if len(data) > LONGEST_FILE:
         return
+    root = parser(language).parse(data).root_node
     yield from _of_path(source, language, file)
+    yield from _of_file(root, source, language, file)
     found = 0
-    for node in _definitions(parser(language).parse(data).root_node):
+    for node in _definitions(root):
         if found >= PER_FILE:
             return
         for pair in _of_definition(node, data, language, file):
@@ -130,12 +136,40 @@ def _of_path(source: str, language: str, file: str) -> Iterator[Pair]:
     """Yield the words of the path with two chunks of the file."""
     parts = file.partition(":")[2].rpartition(".")[0].split("/")[-3:]
     said = [word for part in parts for word in words(part) if len(word) > 1 and word not in GENERIC]
-    lines = source.splitlines()
-    if len(set(said)) > 1 and len(lines) > WINDOW:
+    if len(set(said)) > 1:
+        for text in _windows(source.splitlines()):
+            yield Pair("path", language, " ".join(dict.fromkeys(said)), text, "", file)
+
+
+def _of_file(root: Node, source: str, language: str, file: str) -> Iterator[Pair]:
+    """Yield what the top of a file says about it with two chunks of the file."""
+    said: list[str] = []
+    above: Node | None = None
+    for node in root.children[:TOP]:
+        if language == "python" and node.type == "expression_statement" and node.named_children:
+            first = node.named_children[0]
+            said += [_text(first).strip("rRuUbB").strip("\"'")] if first.type == "string" else []
+        elif "comment" in node.type or node.type == "haddock":
+            near = above is not None and node.start_point[0] - above.end_point[0] <= 1
+            if near and said:
+                said[-1] += "\n" + _text(node)
+            else:
+                said.append(_text(node))
+            above = node
+    for text in map(clean, said):
+        if len(WORD.findall(text)) >= TELLING and _is_prose(text):
+            for window in _windows(source.splitlines()):
+                yield Pair("about", language, text, window, "", file)
+            return
+
+
+def _windows(lines: list[str]) -> Iterator[str]:
+    """Yield the chunks that begin a quarter and half down a file, if there is something in them."""
+    if len(lines) > WINDOW:
         for start in (len(lines) // 4, len(lines) // 2):
             text = "\n".join(lines[start : start + WINDOW])[:BODY]
             if len(text) > SHORT:
-                yield Pair("path", language, " ".join(dict.fromkeys(said)), text, "", file)
+                yield text
 
 
 def _definitions(root: Node) -> Iterator[Node]:
@@ -170,6 +204,9 @@ def _of_definition(node: Node, data: bytes, language: str, file: str) -> Iterato
             chunk = _cut(data[start : start + 2 * BODY])
             if len(chunk) > len(body) + SHORT // 2:
                 yield Pair("chunk", language, text, chunk, name, file)
+        elif kind == "type" and outer.end_byte - start > 3 * BODY:
+            inside = _cut(data[(start + outer.end_byte) // 2 : outer.end_byte])
+            yield Pair("about", language, text, inside, name, file)
     elif kind == "doc" and len(words(name)) > 1 and body.count("\n") > 3:
         yield Pair("name", language, " ".join(words(name)), body, name, file)
     if kind == "doc":

@@ -24,13 +24,14 @@ LEFT_OUT: Final = re.compile(
     re.IGNORECASE,
 )
 """Tests, what others wrote, and what programs wrote."""
-MOST: Final = 60_000
+MOST: Final = 40_000
 """Pairs of code of one package."""
 BLOCK: Final = 16
 LIMITS: Final = {
     "doc": 60_000,
     "chunk": 20_000,
     "path": 15_000,
+    "about": 25_000,
     "type": 12_000,
     "name": 12_000,
     "comment": 25_000,
@@ -88,7 +89,7 @@ def _pairs(package: Package, archives: Sequence[Path], excluded: Exclusions) -> 
         return
     for archive in archives:
         for path, text in text_files(archive, EXTENSIONS):
-            if LEFT_OUT.search("/" + path) or excluded.path(path):
+            if LEFT_OUT.search("/" + path) or excluded.path(path) or excluded.licence(text):
                 continue
             extension = path.rpartition(".")[2].lower()
             file = f"{package.name}:{path}"

@@ -32,6 +32,15 @@ ALIASES: Final = {
 }
 SHORTEST: Final = 40
 """Characters of a question that is looked for in the corpora: shorter ones are common."""
+COPYLEFT: Final = re.compile(
+    r"GNU (?:Lesser |Library |Affero )?General Public|\b[AL]?GPL(?:v?-?[23])|Mozilla Public|"
+    r"Eclipse Public|Common Development and Distribution|"
+    r"SPDX-License-Identifier:.*\b(?:MPL|EPL|CDDL)",
+    re.IGNORECASE,
+)
+PERMISSIVE: Final = re.compile(r"Apache|\bMIT\b|\bBSD\b|\bISC\b|zlib", re.IGNORECASE)
+HEAD: Final = 3000
+"""Characters of a file in which its licence stands, if it says one."""
 VERSION: Final = re.compile(r"[-_.]?v?\d+(?:\.\d+)*.*$")
 
 
@@ -61,6 +70,14 @@ class Exclusions:
                 if name in self._directories:
                     self.counts[f"directory {name}"] += 1
                     return True
+        return False
+
+    def licence(self, text: str) -> bool:
+        """Return whether the file *text* says it is under a copyleft licence, with no other one."""
+        head = text[:HEAD]
+        if COPYLEFT.search(head) and not PERMISSIVE.search(head):
+            self.counts["file under a copyleft licence"] += 1
+            return True
         return False
 
     def text(self, *texts: str) -> bool:

@@ -6,13 +6,23 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from victor_memory.embedders.static import COUNT_EXPONENT
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
 
-def write(out: Path, table: npt.NDArray[np.float32], tokenizer: Any, teacher: str) -> None:
+def write(
+    out: Path,
+    table: npt.NDArray[np.float32],
+    tokenizer: Any,
+    teacher: str,
+    count_exponent: float = 1.0,
+) -> None:
     """Write *table*, one row for each piece of *tokenizer*, as a model that model2vec reads.
+
+    The *count_exponent* is for this project's embedder; model2vec itself counts with 1.
 
     A row is rounded to int8, with its largest value at 127; its scale is in model2vec's `weights`.
     """
@@ -36,5 +46,6 @@ def write(out: Path, table: npt.NDArray[np.float32], tokenizer: Any, teacher: st
         "max_length": None,
         "normalize": True,
         "pooling": "mean",
+        COUNT_EXPONENT: count_exponent,
     }
     (out / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from static_training.archives import is_archive
 
 LISTED: Final = Path(__file__).with_name("packages.txt")
-SOURCES: Final = "debian.sources"
+SOURCES: Final = "debian.list"
 TIMEOUT: Final = 600
 """Seconds for one package."""
 

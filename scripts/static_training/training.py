@@ -16,27 +16,34 @@ if TYPE_CHECKING:
 
 LONGEST: Final = 400
 """Word pieces of a text that training reads."""
+AT_ONCE: Final = 4096
 
 
 @dataclass(frozen=True)
 class Bags:
-    """Texts as word pieces, one after the other; text i is `ids[starts[i]:starts[i + 1]]`."""
+    """Texts as the distinct word pieces in each, sorted, and how often each is there.
 
-    PARTS: ClassVar = ("ids", "starts")
+    Those of text i are `ids[starts[i]:starts[i + 1]]`, with `counts` beside them.
+    """
+
+    PARTS: ClassVar = ("ids", "counts", "starts")
 
     ids: Ids
+    counts: npt.NDArray[np.uint16]
     starts: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def take(self, rows: npt.NDArray[np.int64]) -> tuple[Any, Any]:
-        """Return the pieces of *rows* and where each begins, as tensors."""
+    def take(self, rows: npt.NDArray[np.int64]) -> tuple[Any, Any, Any]:
+        """Return the pieces of *rows*, their counts as float32, and where each row begins."""
         import torch
 
-        parts = [self.ids[self.starts[row] : self.starts[row + 1]] for row in rows]
-        begins = np.cumsum([0, *map(len, parts[:-1])])
-        return torch.from_numpy(np.concatenate(parts)), torch.from_numpy(begins)
+        lengths = self.starts[rows + 1] - self.starts[rows]
+        begins = np.cumsum(lengths) - lengths
+        at = np.repeat(self.starts[rows] - begins, lengths) + np.arange(lengths.sum())
+        counts = torch.from_numpy(self.counts[at].astype(np.float32))
+        return torch.from_numpy(self.ids[at]), counts, torch.from_numpy(begins)
 
 
 def save(path: Path, **named: Bags) -> None:
@@ -56,13 +63,17 @@ def load(path: Path, name: str) -> Bags:
 def bags(tokenizer: Any, texts: list[str], longest: int = LONGEST) -> Bags:
     """Return *texts* as bags of their first *longest* pieces."""
     ids: list[Any] = []
-    for start in range(0, len(texts), 4096):
+    counts: list[Any] = []
+    for start in range(0, len(texts), AT_ONCE):
         encodings = tokenizer.encode_batch_fast(
-            texts[start : start + 4096], add_special_tokens=False
+            texts[start : start + AT_ONCE], add_special_tokens=False
         )
-        ids.extend(np.array(x.ids[:longest], dtype=np.int32) for x in encodings)
+        for one in encodings:
+            found, often = np.unique(np.array(one.ids[:longest], np.int32), return_counts=True)
+            ids.append(found)
+            counts.append(often.astype(np.uint16))
     starts = np.concatenate([[0], np.cumsum([len(x) for x in ids])]).astype(np.int64)
-    return Bags(np.concatenate(ids), starts)
+    return Bags(np.concatenate(ids), np.concatenate(counts), starts)
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,8 @@ class Recipe:
 
     epochs: int = 1
     batch: int = 1024
+    count_exponent: float = 0.5
+    """The power of a piece's count that it counts with in a text; the embedder does the same."""
     block: int = 16
     """Pairs that stay together when the others are shuffled: hard negatives from the same file."""
     rate: float = 0.01
@@ -79,10 +92,6 @@ class Recipe:
     """Sentences beside each batch of pairs, whose similarities are the teacher's."""
     sentence_weight: float = 2.0
     teacher_temperature: float = 0.05
-    lexical: float = 0.5
-    """Share of the loss that is taken with a word search's scores added: it is used beside one."""
-    lexical_weight: float = 0.6
-    """What the word search's best answer of a batch is worth, where a cosine is at most 1."""
     share: float = 0.7
     """How far from the start to the trained vectors to stop (WiSE-FT; Wortsman et al., 2022)."""
     seed: int = 1
@@ -121,12 +130,13 @@ def train(
     )
 
     def vectors(texts: Bags, rows: Any) -> Any:
-        ids, begins = texts.take(rows)
-        return functional.normalize(
-            functional.embedding_bag(ids, table, begins, mode="sum"), dim=1, eps=1e-6
+        ids, counts, begins = texts.take(rows)
+        weights = counts**recipe.count_exponent
+        summed = functional.embedding_bag(
+            ids, table, begins, mode="sum", per_sample_weights=weights
         )
+        return functional.normalize(summed, dim=1, eps=1e-6)
 
-    search = _Words(questions, answers, len(start))
     at, began, shown = 0, time.monotonic(), [0.0, 0.0]
     sentence_order = np.array([], dtype=np.int64)
     for _ in range(recipe.epochs):
@@ -139,10 +149,6 @@ def train(
             scores = scores.masked_fill(alike, -1e4)
             loss = _contrast(scores)
             shown[0] += loss.item()
-            if recipe.lexical:
-                words = torch.from_numpy(search(rows)) * recipe.lexical_weight
-                both = _contrast(scores + words / recipe.temperature)
-                loss = (1 - recipe.lexical) * loss + recipe.lexical * both
             if recipe.sentences:
                 if len(sentence_order) < recipe.sentences:
                     sentence_order = _blocks(len(sentences), 8, generator)
@@ -165,38 +171,6 @@ def train(
                 shown = [0.0, 0.0]
     trained: npt.NDArray[np.float32] = table.detach().numpy()
     return start + recipe.share * (trained - start)
-
-
-class _Words:
-    """A word search in a batch: the rarity of shared pieces, 1 for a question's best answer."""
-
-    def __init__(self, questions: Bags, answers: Bags, pieces: int) -> None:
-        self._questions = _holding(questions, pieces)
-        self._answers = _holding(answers, pieces)
-        texts = self._answers.sum(axis=0).A1
-        self._rarity = np.log1p(len(answers) / (texts + 1))
-
-    def __call__(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        asked = self._questions[rows].multiply(self._rarity).tocsr()
-        scores = (asked @ self._answers[rows].T).toarray()
-        scaled: npt.NDArray[np.float32] = scores / np.maximum(
-            scores.max(axis=1, keepdims=True), 1e-6
-        )
-        return scaled
-
-
-def _holding(texts: Bags, pieces: int) -> Any:
-    """Return a sparse matrix with a row for each text, 1 where it holds the piece."""
-    from scipy.sparse import (  # type: ignore[import-untyped,import-not-found,unused-ignore]
-        csr_matrix,
-    )
-
-    shape = (len(texts), pieces)
-    ones = np.ones(len(texts.ids), dtype=np.float32)
-    held = csr_matrix((ones, texts.ids, texts.starts), shape=shape, copy=True)
-    held.sum_duplicates()
-    held.data[:] = 1
-    return held
 
 
 def _contrast(scores: Any) -> Any:

@@ -1,6 +1,7 @@
 """The bundled static model: what it promises, and what it does with strange input and files."""
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from victor_memory.config import EmbeddingConfig
-from victor_memory.embedders.static import BUNDLED, FILES, StaticEmbedder
+from victor_memory.embedders.static import BUNDLED, FILES, LONGEST, StaticEmbedder
 from victor_memory.errors import EmbeddingError
 
 WITHOUT_A_KNOWN_PIECE = ["", " \n\t", "\x00", "🦀🦀", "\ue000", "x" * 101]
@@ -22,7 +23,7 @@ TEXTS = [
     "def parseHTTPRequest(body: bytes) -> Request: ...",
     "We chose JWT over server-side sessions",
     "wir haben 3 Äpfel, nul \x00 und ein loses \ud800 Zeichen",
-    "!!! ???",
+    "what?! no!!! ???",
     "x" * 100,
     "line\r\nline " * 2000,
 ]
@@ -77,11 +78,55 @@ async def test_the_card_names_the_digest_that_is_loaded(bundled):
 
 
 @pytest.mark.filterwarnings("ignore::EncodingWarning")  # model2vec's reader of its own config
-async def test_the_vectors_are_those_of_model2vec_itself(bundled):
+async def test_the_vectors_are_those_of_model2vec_itself(copied):
+    config(copied, count_exponent=1)
     theirs = StaticModel.from_pretrained(BUNDLED).encode(
         [text.replace("\ud800", "?") for text in TEXTS]
     )
-    assert np.abs(await bundled.embed(TEXTS) - theirs).max() < 1e-5
+    assert np.abs(await static(copied).embed(TEXTS) - theirs).max() < 1e-5
+
+
+def config(folder, **entries):
+    path = folder / "config.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**found, **entries}), encoding="utf-8")
+
+
+async def test_a_model_of_the_wheel_has_the_name_that_its_collections_remember():
+    info = await static("minilm-256").load()
+    assert info.fingerprint == "static:minilm-256:256:e7710e77363b7e5e"
+
+
+# -- how often a piece counts -------------------------------------------------------------------
+
+
+async def test_a_piece_counts_as_the_power_of_its_count(tmp_path):
+    rows = np.eye(4, dtype=np.float32)
+    folder = tiny(tmp_path / "m", embeddings=rows)
+    text = "red red red red green"
+    assert await static(folder).embed([text]) == pytest.approx(np.array([[0, 4, 1, 0]]) / 17**0.5)
+    plain = await static(folder).load()
+    config(folder, count_exponent=0.5)
+    assert await static(folder).embed([text]) == pytest.approx(np.array([[0, 2, 1, 0]]) / 5**0.5)
+    assert (await static(folder).load()).digest != plain.digest
+
+
+async def test_the_pieces_of_a_text_count_together_however_long_it_is(tmp_path):
+    folder = tiny(tmp_path / "m", embeddings=np.eye(4, dtype=np.float32))
+    config(folder, count_exponent=0.5)
+    count = 2 * LONGEST
+    vectors = await static(folder).embed(["blue", "red " * count + "green", "green"])
+    expected = np.array([0, count**0.5, 1, 0]) / (count + 1) ** 0.5
+    assert vectors[1] == pytest.approx(expected, abs=1e-6)
+    assert vectors[[0, 2]].tolist() == [[0, 0, 0, 1], [0, 0, 1, 0]]
+
+
+@pytest.mark.parametrize("exponent", [-1, 1.5, "0.5", None, True])
+async def test_an_exponent_that_is_none(tmp_path, exponent):
+    folder = tiny(tmp_path / "m", embeddings=np.eye(4, dtype=np.float32))
+    config(folder, count_exponent=exponent)
+    with pytest.raises(EmbeddingError, match=r"count_exponent.*from 0 to 1"):
+        await static(folder).load()
 
 
 # -- vectors ------------------------------------------------------------------------------------

@@ -18,7 +18,17 @@ from victor_memory.embedders.static import BUNDLED
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
-from static_training import archives, code, corpus, export, prose, registries, vocabulary, wordnet
+from static_training import (
+    archives,
+    code,
+    corpus,
+    export,
+    licences,
+    prose,
+    registries,
+    vocabulary,
+    wordnet,
+)
 from static_training.exclusions import Exclusions
 
 SOURCES = {
@@ -58,6 +68,22 @@ def test_a_comment_is_paired_with_the_lines_below_it_and_a_long_name_with_its_bo
     assert found["name"].question == "load user settings"
     assert found["comment"].question == "Older files have no header line."
     assert found["comment"].answer.startswith("skip(first)")
+
+
+def test_what_the_top_of_a_file_says_is_paired_with_chunks_of_it():
+    pytest.importorskip("semble_grammars", reason="semble-grammars is not installed")
+    lines = "".join(f"value_of_the_setting_{n} = read_it({n})\n" for n in range(160))
+    about = "Reads the settings of a user from files."
+    of = {
+        "python": f'"""{about}"""\n\n{lines}',
+        "ruby": f"# Copyright 2020 Somebody, all rights reserved.\n\n# {about}\n\n{lines}",
+    }
+    for language, source in of.items():
+        found = [x for x in code.pairs(source, language, "p:a") if x.kind == "about"]
+        assert [x.question for x in found] == [about, about]
+        assert [x.answer.split()[0] in source for x in found] == [True, True]
+        assert found[0].answer != found[1].answer
+    assert not list(code.pairs(f"# {about}\n\na = 1\n", "python", "p:a"))
 
 
 @pytest.mark.parametrize(
@@ -148,6 +174,21 @@ def test_text_of_a_corpus_is_left_out_and_counted(tmp_path):
     assert excluded.counts == {"text of a corpus": 2}
 
 
+@pytest.mark.parametrize(
+    ("head", "out"),
+    [
+        ("// This file is free software under the GNU General Public License.", True),
+        ("# SPDX-License-Identifier: MPL-2.0", True),
+        ("/* Licensed under the GNU Lesser General Public License or the MIT licence. */", False),
+        ("/* A parser of licences. */", False),
+    ],
+)
+def test_files_under_a_copyleft_licence_alone_are_left_out(head, out):
+    excluded = Exclusions([])
+    assert excluded.licence(head + "\n" * 9000 + "Mozilla Public License") is out
+    assert excluded.counts.total() == out
+
+
 def pair(number, package, kind="doc"):
     return code.Pair(
         kind, "go", f"question {number}", f"answer {number}", "f", f"{package}:{number:04}"
@@ -196,6 +237,46 @@ def test_text_files_of_archives(tmp_path):
     ]
     assert archives.is_archive(tmp_path / "a.whl")
     assert not archives.is_archive(tmp_path / "a_1.debian.tar.xz")
+
+
+def archive(path, name, text):
+    data = text.encode()
+    if path.suffix == ".whl":
+        with zipfile.ZipFile(path, "w") as packed:
+            packed.writestr(name, data)
+    else:
+        with tarfile.open(path, "w:xz" if path.suffix == ".xz" else "w:gz") as packed:
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            packed.addfile(member, io.BytesIO(data))
+
+
+@pytest.mark.parametrize(
+    ("registry", "file", "inside", "text", "licence", "permissive"),
+    [
+        ("npm", "a.tgz", "package/package.json", '{"license": "MIT"}', "MIT", True),
+        ("npm", "a.tgz", "package/x/package.json", '{"license": "MIT"}', "", False),
+        ("npm", "a.tgz", "package/package.json", '{"license": {"type": "MPL"}}', "MPL", False),
+        ("pypi", "a.whl", "a.dist-info/METADATA", "License-Expression: ISC\n\n", "ISC", True),
+        (
+            "pypi", "a.whl", "a.dist-info/METADATA",
+            "Classifier: License :: OSI Approved :: BSD License\n\n", "BSD License", True,
+        ),
+        (
+            "debian-source", "a.debian.tar.xz", "debian/copyright",
+            "Format: x\n\nFiles: debian/*\nLicense: GPL-2\n\nFiles: *\nLicense: Expat\n", "Expat", True,
+        ),
+        ("debian-source", "a.debian.tar.xz", "debian/copyright", "Files: *\nLicense: GPL-2+\n", "GPL-2+", False),
+        ("debian-source", "a.debian.tar.xz", "debian/copyright", "Files: *\nLicense: MIT or GPL-2\n", "MIT or GPL-2", True),
+    ],
+)  # fmt: skip
+def test_the_licence_that_an_archive_names(
+    tmp_path, registry, file, inside, text, licence, permissive
+):
+    archive(tmp_path / file, inside, text)
+    package = registries.Package(registry, "a", "1", "?", held_out=False)
+    assert licences.declared(package, tmp_path) == licence
+    assert licences.is_permissive(licence) is permissive
 
 
 def test_an_absent_package_is_noted_and_not_asked_for_again(tmp_path, monkeypatch):
@@ -255,6 +336,32 @@ def test_a_written_model_is_what_model2vec_reads(tmp_path):
     assert found @ expected / np.linalg.norm(expected) == pytest.approx(1, abs=1e-3)
 
 
+def test_bags_hold_each_piece_once_with_its_count(tmp_path):
+    from static_training import training
+
+    counts = Counter({"struct": 2})
+    tokenizer = vocabulary.build(teacher_tokenizer(tmp_path / "t.json"), counts, 8)
+    the, struct = map(tokenizer.token_to_id, ("the", "struct"))
+    made = training.bags(tokenizer, ["struct the struct struct", "the", "the the the the"], 3)
+    training.save(tmp_path / "b.npz", some=made)
+    read = training.load(tmp_path / "b.npz", "some")
+    assert len(read) == 3
+    rows = [read.ids[a:b].tolist() for a, b in pairwise(read.starts)]
+    assert rows == [sorted([the, struct]), [the], [the]]
+    assert read.counts.tolist() == [*(x for _, x in sorted([(the, 1), (struct, 2)])), 1, 3]
+
+
+@pytest.mark.sentence_transformers  # its environment has torch
+def test_bags_are_taken_by_row():
+    pytest.importorskip("torch", reason="torch is not installed")
+    from static_training import training
+
+    ids, counts = np.array([4, 5, 6, 7], dtype=np.int32), np.array([1, 2, 3, 4], dtype=np.uint16)
+    texts = training.Bags(ids, counts, np.array([0, 2, 2, 4]))
+    taken = [x.tolist() for x in texts.take(np.array([2, 1, 0]))]
+    assert taken == [[6, 7, 4, 5], [3, 4, 1, 2], [0, 2, 2]]
+
+
 @pytest.mark.sentence_transformers  # its environment has torch
 def test_training_brings_questions_to_their_answers():
     pytest.importorskip("torch", reason="torch is not installed")
@@ -267,7 +374,8 @@ def test_training_brings_questions_to_their_answers():
     start[0] = 0
 
     def bag(ids):
-        return training.Bags(np.array(ids, dtype=np.int32), np.arange(len(ids) + 1))
+        ones = np.ones(len(ids), dtype=np.uint16)
+        return training.Bags(np.array(ids, dtype=np.int32), ones, np.arange(len(ids) + 1))
 
     questions, answers = bag(range(1, 33)), bag(range(33, 65))
     recipe = training.Recipe(epochs=100, rate=0.05, batch=32, sentences=8, share=1.0)
@@ -287,19 +395,6 @@ def test_training_brings_questions_to_their_answers():
     assert right(trained).mean() > 0.9
     assert not trained[0].any()
     assert (train() == trained).all()
-
-
-@pytest.mark.sentence_transformers  # its environment has scipy
-def test_the_word_search_of_training_leaves_the_texts_as_they_are():
-    pytest.importorskip("scipy", reason="scipy is not installed")
-    from static_training import training
-
-    ids = np.array([3, 1, 3, 2, 0], dtype=np.int32)
-    texts = training.Bags(ids, np.array([0, 3, 5]))
-    scores = training._Words(texts, texts, 4)(np.array([1, 0]))
-    assert scores.argmax(axis=1).tolist() == [0, 1]
-    assert scores.max(axis=1) == pytest.approx(1)
-    assert ids.tolist() == [3, 1, 3, 2, 0]
 
 
 @pytest.mark.sentence_transformers

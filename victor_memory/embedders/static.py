@@ -10,6 +10,8 @@ import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -23,12 +25,16 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     from tokenizers import Tokenizer
+
     from victor_memory.types import Vectors
 
-BUNDLED: Final = Path(__file__).parent / "models" / "minilm-256"
+MODELS: Final = Path(__file__).parent / "models"
+BUNDLED: Final = MODELS / "minilm-256"
 WEIGHTS: Final = "model.safetensors"
 TOKENIZER: Final = "tokenizer.json"
-FILES: Final = (WEIGHTS, TOKENIZER, "config.json")
+CONFIG: Final = "config.json"
+FILES: Final = (WEIGHTS, TOKENIZER, CONFIG)
+COUNT_EXPONENT: Final = "count_exponent"
 LONGEST: Final = 16_000
 """Characters tokenised as one text: with the batch, it bounds the memory that takes."""
 
@@ -36,8 +42,11 @@ LONGEST: Final = 16_000
 class StaticEmbedder(LocalEmbedder):
     """Every word piece has one vector, and a text is the normalised sum of its pieces' vectors.
 
-    The model is `bundled` (in the wheel), the path of a model2vec directory, or a model's name on
-    the Hugging Face hub. Vectors have unit length and depend on nothing but the model and the text.
+    The model is `bundled` (in the wheel), the name of any that is in the wheel, the path of a
+    model2vec directory, or a model's name on the Hugging Face hub. Vectors have unit length and
+    depend on nothing but the model and the text. A piece counts as often as it occurs or, where
+    the model's `config.json` has a `count_exponent`, as that power of it: an identifier that fills
+    a function does not drown the rest. (Sublinear counts: Salton and Buckley, 1988.)
     A text of any length is read whole. A text without a single known piece, the empty text among
     them, is the last axis: the direction in which texts differ least, so it is near no other text.
     """
@@ -56,12 +65,15 @@ class StaticEmbedder(LocalEmbedder):
             )
             raise EmbeddingError(msg)
         self._model = _read(folder)
-        weights = digest((folder / WEIGHTS, folder / TOKENIZER))
-        return EmbedderInfo(self.type, name, self._model.vectors.shape[1], weights)
+        files = [folder / WEIGHTS, folder / TOKENIZER]
+        if self._model.exponent != 1:
+            files.append(folder / CONFIG)  # another exponent makes other vectors
+        return EmbedderInfo(self.type, name, self._model.vectors.shape[1], digest(files))
 
     def _find(self) -> tuple[str, Path]:
-        bundled = self.model_name == self.default_model
-        folder = BUNDLED if bundled else local_directory(self.model_name)
+        name = BUNDLED.name if self.model_name == self.default_model else self.model_name
+        wheel = MODELS / name if name in (one.name for one in MODELS.iterdir()) else None
+        folder = wheel or local_directory(name)
         if folder is None:
             return self.model_name, _from_hub(self.model_name)
         # The last part of the path: a model is the same one after its directory was moved.
@@ -73,8 +85,10 @@ class StaticEmbedder(LocalEmbedder):
         vectors = np.zeros((len(texts), self._model.vectors.shape[1]), dtype=np.float32)
         parts = pieces(texts, LONGEST)
         found = self._model.pieces.ids([part for _, part in parts])
-        for (owner, _), ids in zip(parts, found, strict=True):
-            vectors[owner] += self._model.sum(np.array(ids, dtype=np.int64))
+        owned = zip((owner for owner, _ in parts), found, strict=True)
+        for owner, some in groupby(owned, key=itemgetter(0)):
+            ids = np.array([one for _, part in some for one in part], dtype=np.int64)
+            vectors[owner] = self._model.sum(ids)
         vectors[~vectors.any(axis=1), -1] = 1
         return unit(vectors)
 
@@ -91,13 +105,15 @@ class _Model:
     """From a piece to its row."""
     unknown: int | None
     """The piece that stands for what no piece says."""
+    exponent: float
+    """A piece that occurs n times counts n to the power of this."""
 
     def sum(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """Return the weighted sum of the pieces' vectors, in the direction of their mean."""
         import numpy as np
 
         tokens, counts = np.unique(ids[ids != self.unknown], return_counts=True)
-        shares = counts.astype(np.float32)
+        shares = counts.astype(np.float32) ** self.exponent
         if self.weights is not None:
             shares *= self.weights[tokens]
         rows = tokens if self.mapping is None else self.mapping[tokens]
@@ -126,6 +142,7 @@ def _read(folder: Path) -> _Model:
         weights=tensors.get("weights"),
         mapping=mapping,
         unknown=_unknown(tokenizer, described["model"]),
+        exponent=_count_exponent(folder),
     )
 
 
@@ -135,6 +152,24 @@ def _unknown(tokenizer: Tokenizer, model: Mapping[str, Any]) -> int | None:
         return found
     name = model.get("unk_token")
     return None if name is None else tokenizer.token_to_id(name)
+
+
+def _count_exponent(folder: Path) -> float:
+    """Return the power of a piece's count that the model in *folder* asks for; 1 if it does not.
+
+    Raises:
+        EmbeddingError: it asks for what is no number between 0 and 1.
+
+    """
+    config = json.loads((folder / CONFIG).read_text("utf-8"))
+    found = config.get(COUNT_EXPONENT, 1) if isinstance(config, dict) else None
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= 1:
+        msg = (
+            f"{folder / CONFIG} has the {COUNT_EXPONENT} {found!r}. Write a number from 0 to 1, or "
+            "remove the entry."
+        )
+        raise EmbeddingError(msg)
+    return float(found)
 
 
 def _from_hub(name: str) -> Path:
