@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from victor_memory._signals import stop_signal
 from victor_memory.cli.output import (
     Debug,
     Json,
@@ -16,7 +17,6 @@ from victor_memory.cli.output import (
     out,
     print_json,
     progress_bar,
-    stop_signal,
 )
 from victor_memory.runtime import open_runtime
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import sys
 import traceback
 import warnings
@@ -120,17 +119,6 @@ def _show_warning(
     if issubclass(category, VictorMemoryWarning):
         err.print("warning: ", style="yellow", end="")
         err.print(" ".join(str(message).split()), markup=False)
-
-
-def stop_signal() -> asyncio.Event:
-    """Return an event that Ctrl-C, or the system, sets instead of ending the program at once."""
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for one in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(one, stop.set)
-        except NotImplementedError:  # Windows
-            signal.signal(one, lambda *_: loop.call_soon_threadsafe(stop.set))
-    return stop
 
 
 def progress_bar() -> Progress:

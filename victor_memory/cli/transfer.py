@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from victor_memory._signals import stop_signal
 from victor_memory.cli.conversation import Project, Session
 from victor_memory.cli.output import (
     Debug,
@@ -21,7 +22,6 @@ from victor_memory.cli.output import (
     note,
     out,
     print_json,
-    stop_signal,
 )
 from victor_memory.errors import InvalidRequestError, TransferError, VictorMemoryError
 from victor_memory.runtime import open_runtime

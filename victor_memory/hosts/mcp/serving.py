@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from victor_memory._signals import stop_signal
 from victor_memory.hosts.mcp import stdio
 from victor_memory.scope import directory
 
@@ -47,7 +47,7 @@ async def _stdio(options: Options, streams: stdio.Streams) -> None:
     memory = _server(options)
     gc.freeze()
     gc.enable()
-    stop = _stop_signal()
+    stop = stop_signal()
     async with stdio.connection(streams) as (reading, writing):
         serving = asyncio.create_task(
             memory.protocol.run(reading, writing, memory.protocol.create_initialization_options())
@@ -84,7 +84,7 @@ async def _http(options: Options, port: int, tell: Callable[[str], None]) -> Non
     tell(f"Listening on http://{http.HOST}:{port}{http.PATH}")
     if made_up:
         tell(f"Token, shown once: {token}")
-    stop = _stop_signal()
+    stop = stop_signal()
     await http.serve(http.application(memory.protocol, port, token), listening, stop)
     _end_soon()
     await memory.close()
@@ -100,17 +100,6 @@ def _server(options: Options) -> MemoryServer:
     project = None if options.project is None else directory(options.project)
     projects = Projects(options.settings, project or Path.cwd())
     return MemoryServer(projects, project=project, chosen=options.tools)
-
-
-def _stop_signal() -> asyncio.Event:
-    """Return an event that is set when the process is asked to end."""
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for one in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(one, stop.set)
-        except NotImplementedError:  # Windows
-            signal.signal(one, lambda *_: loop.call_soon_threadsafe(stop.set))
-    return stop
 
 
 def _end_soon() -> None:
