@@ -245,7 +245,7 @@ async def test_a_budget_holds_and_lets_shorter_ones_pass(memory):
 
 
 @pytest.mark.parametrize(
-    "options", [{"budget": 0}, {"budget": True}, {"now": datetime(2026, 1, 1)}]  # noqa: DTZ001
+    "options", [{"budget": 0}, {"budget": True}, {"now": datetime(2026, 1, 1)}]  # noqa: DTZ001 - that is what is refused
 )  # fmt: skip
 async def test_what_cannot_be_meant_is_refused(memory, options):
     with pytest.raises(InvalidRequestError):

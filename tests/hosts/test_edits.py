@@ -47,7 +47,10 @@ trivia = st.sampled_from(
 
 def laid_out(draw, value):
     """Write *value* as JSON with comments, trailing commas and any white space."""
-    gap = lambda: draw(trivia)  # noqa: E731
+
+    def gap():
+        return draw(trivia)
+
     if isinstance(value, dict):
         items = [
             f"{gap()}{json.dumps(key)}{gap()}:{gap()}{laid_out(draw, one)}{gap()}"

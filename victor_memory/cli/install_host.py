@@ -77,7 +77,8 @@ def install_host(
         if code_search is not None:
             msg = "--code-search is for the agent `victor` alone. Leave it out."
             raise InvalidRequestError(msg)
-        chosen: list[Scope] = [*(["user"] if user else []), *(["project"] if project else [])]  # type: ignore[list-item]
+        wanted: dict[Scope, bool] = {"user": user, "project": project}
+        chosen = [scope for scope, given in wanted.items() if given]
         await asyncio.to_thread(
             _change, name, chosen,
             hooks=hooks, portable=portable, uninstall=uninstall, dry=dry_run, as_json=as_json,

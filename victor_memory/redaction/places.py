@@ -62,7 +62,7 @@ def _cookie(match: re.Match[str]) -> bool:
     if "cookie" not in line and not re.search(r"\bcurl\b.*\s-b\s", line):
         return False
     named = re.search(r"sess|sid\b|sid$|auth|token|jwt|login|remember|csrf|xsrf|identity", name)
-    return is_random(value, shortest=16) or bool(named and len(value) >= 12 and has_digit(value))  # noqa: PLR2004
+    return is_random(value, shortest=16) or bool(named and len(value) >= 12 and has_digit(value))  # noqa: PLR2004 - ids are shorter
 
 
 _CREDENTIAL: Final = r"[\w.~+/=:%-]"

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from victor_memory.errors import HostError
 from victor_memory.hosts.setup.edits import INDENT, Key, nested, newline_of, position
@@ -52,7 +52,7 @@ class _Reader:
             self.fail(end, "there is something behind the end")
         return node
 
-    def fail(self, at: int, what: str) -> Any:
+    def fail(self, at: int, what: str) -> NoReturn:
         msg = f"not valid JSON at {position(self.text, at)}: {what}"
         raise HostError(msg)
 
@@ -76,7 +76,7 @@ class _Reader:
         for word, value in WORDS.items():
             if self.text.startswith(word, at):
                 return Node(at, at + len(word), value)
-        return self.fail(at, "a value is missing here")  # type: ignore[no-any-return]
+        return self.fail(at, "a value is missing here")
 
     def string(self, at: int) -> Node:
         match = STRING.match(self.text, at)

@@ -86,7 +86,7 @@ def _line() -> tuple[str, ...]:
 
 
 def _absolute(program: str) -> str:
-    return os.path.abspath(found) if (found := shutil.which(program)) else program  # noqa: PTH100
+    return os.path.abspath(found) if (found := shutil.which(program)) else program  # noqa: PTH100 - links are kept
 
 
 def _settings(source: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -55,7 +55,7 @@ class Capture:
         watch = self._watches.get(root)
         deadline = time.monotonic() + WAIT
         # A process has no event to wait for on every platform.
-        while watch is not None and watch.busy() and time.monotonic() < deadline:  # noqa: ASYNC110
+        while watch is not None and watch.busy() and time.monotonic() < deadline:  # noqa: ASYNC110 - see above
             await asyncio.sleep(0.05)
 
 
