@@ -65,6 +65,12 @@ def forget(
         if expired and (everything or with_history or any(one is not None for one in chosen)):
             msg = "--expired means what the settings say. Leave out the other restrictions."
             raise InvalidRequestError(msg)
+        if not (expired or everything or any(one is not None for one in chosen[:5])):
+            msg = (
+                "Nothing was forgotten: say what to forget by ids, --session, --kind, --before, "
+                "--older-than or --query, or --all for everything of this project."
+            )
+            raise InvalidRequestError(msg)
         async with open_runtime(project=project) as memory:
             if expired:
                 gone = await memory.conversation.retain(dry_run=dry_run)

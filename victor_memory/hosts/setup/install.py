@@ -223,7 +223,8 @@ class _naming:  # noqa: N801 - used as a statement
 
     def __exit__(self, kind: object, exc: BaseException | None, trace: object) -> None:
         if isinstance(exc, HostError) and not str(exc).startswith(str(self._path)):
-            msg = f"{self._path}: {exc} Nothing was changed."
+            reason = str(exc).rstrip(".")
+            msg = f"{self._path}: {reason}. Nothing was changed: mend the file, and run this again."
             raise HostError(msg) from exc
 
 
