@@ -116,6 +116,11 @@ class MemorySettings(BaseSettings):
     memory_most: Annotated[dict[str, PositiveInt], NoDecode, BeforeValidator(_numbers)] = Field(
         {}, description="Most memories of a kind that are kept, as `turn=200000,summary=500`."
     )
+    memory_capture: bool = Field(
+        default=True,
+        description="Whether what is said in agents is kept by itself: from hooks, and from Victor "
+        "(`on` or `off`).",
+    )
     memory_strict: bool = Field(
         default=False,
         description="Whether an experimental store that cannot be opened is an error.",

@@ -8,8 +8,10 @@ import pytest
 
 from victor_memory._logging import configure_logging
 from victor_memory.config import EmbeddingConfig
+from victor_memory.conversation import tombstones
 from victor_memory.conversation.memory import ConversationMemory
 from victor_memory.conversation.records import USER, Turn
+from victor_memory.conversation.retention import Policy
 from victor_memory.errors import InvalidRequestError, ProviderUnavailableError
 from victor_memory.providers.lancedb import LanceDBProvider
 from victor_memory.providers.memory import MemoryProvider
@@ -246,3 +248,86 @@ async def test_what_is_not_clear_forgets_nothing(memory, given, message):
     with pytest.raises(InvalidRequestError, match=message):
         await memory.forget(**given)
     assert await memory.provider.count() == 1
+
+
+# -- what is read again ---------------------------------------------------------------------------
+
+SAID = [Turn(f"the plan {n}", "s", index=n) for n in range(3)]
+
+
+@pytest.mark.parametrize("store", STORES)
+async def test_what_was_forgotten_is_not_stored_again_unless_that_is_wanted(tmp_path, store):
+    async with provider(tmp_path, store) as ours:
+        memory = ConversationMemory(ours, "p")
+        assert await memory.add_turns(SAID) == 3
+        (plan, *_) = [one for one in await memory.recent(5) if one.text == "the plan 1"]
+        await memory.forget(ids=[plan.id])
+        assert await memory.add_turns(SAID) == 0
+        assert await memory.restore([plan]) == 0
+        assert await texts(memory) == ["the plan 0", "the plan 2"]
+        assert await memory.add_turns(SAID, forgotten=True) == 1
+        assert await texts(memory) == ["the plan 0", "the plan 1", "the plan 2"]
+        await memory.forget(session="s")
+        assert await memory.restore([plan], forgotten=True) == 1
+        assert await memory.add_turns(SAID) == 0
+        assert await texts(memory) == ["the plan 1"]
+
+
+async def test_what_is_remembered_again_was_never_forgotten(memory):
+    for scope in ("project", "user"):
+        note = (await memory.remember("The API port is 8080", scope=scope)).memory
+        await memory.forget(ids=[note.id])
+        assert (await memory.remember("The API port is 8080", scope=scope)).new
+        await memory.provider.delete([note.id])
+        await memory.user.delete([note.id])
+        assert await memory.restore([note]) == 1
+        await memory.forget(ids=[note.id])
+
+
+async def test_every_process_knows_what_was_forgotten_and_nobody_what_it_was(tmp_path):
+    async with provider(tmp_path, "lancedb") as one, provider(tmp_path, "lancedb") as other:
+        here, there = ConversationMemory(one, "p"), ConversationMemory(other, "p")
+        await here.add_turns([*SAID, Turn(MARK, "s", index=7)])
+        (marked,) = [one for one in await here.recent(5) if one.text == MARK]
+        assert await there.add_turns(SAID) == 0
+        await here.forget(session="s")
+        assert await there.add_turns([*SAID, Turn(MARK, "s", index=7)]) == 0
+        assert await there.add_turns(SAID, forgotten=True) == 3
+        await here.forget(query="the plan 2")
+        assert await here.add_turns(SAID) == 0
+        file = one.directory / tombstones.NAME
+        assert MARK.encode() not in file.read_bytes()
+        assert marked.id.encode() not in file.read_bytes()
+        assert file.stat().st_mode & 0o077 == 0
+
+
+async def test_an_entry_that_a_kill_cut_short_is_passed_over(tmp_path):
+    async with provider(tmp_path, "sqlite") as ours:
+        memory = ConversationMemory(ours, "p")
+        await memory.add_turns(SAID)
+        await memory.forget(query="the plan 0")
+        with (ours.directory / tombstones.NAME).open("ab") as stream:
+            stream.write(b"\n-0123456789ab")
+        await memory.forget(query="the plan 1")
+        again = ConversationMemory(ours, "p")
+        assert await again.add_turns(SAID) == 0
+        assert await texts(again) == ["the plan 2"]
+
+
+async def test_what_cannot_be_kept_as_forgotten_is_not_deleted(tmp_path, monkeypatch):
+    async with provider(tmp_path, "sqlite") as ours:
+        memory = ConversationMemory(ours, "p")
+        await memory.add_turns(SAID)
+        (ours.directory / tombstones.NAME).mkdir()
+        with pytest.raises(ProviderUnavailableError, match="VICTOR_EMBEDDINGS_DIR"):
+            await memory.forget(session="s")
+        assert await memory.provider.count() == 3
+
+
+async def test_a_dry_run_and_retention_leave_no_entry(tmp_path):
+    async with provider(tmp_path, "sqlite") as ours:
+        memory = ConversationMemory(ours, "p", retention=Policy(caps={"turn": 1}))
+        await memory.add_turns(SAID)
+        await memory.forget(session="s", dry_run=True)
+        assert len((await memory.retain()).memories) == 2
+        assert not (ours.directory / tombstones.NAME).exists()

@@ -45,6 +45,14 @@ async def everything(memory):
     )
 
 
+async def test_what_was_forgotten_stays_so_under_another_model(opened, old):
+    async with opened("hashing-64") as memory:
+        await memory.conversation.forget(query="turn 7")
+    async with opened("hashing-128") as memory:
+        await memory.rebuild_conversation(memory.scope.project)
+        assert await memory.conversation.add_turns([Turn("turn 7 " * 200, "s", speaker="Ada")]) == 0
+
+
 async def test_another_model_takes_over_all_texts(opened, old, tmp_path):
     async with opened("hashing-128") as memory:
         with pytest.raises(EmbedderMismatchError, match="victor-memory rebuild"):

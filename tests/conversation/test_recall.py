@@ -1,11 +1,14 @@
 import asyncio
 import subprocess
 import sys
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from victor_memory.config import EmbeddingConfig
+from victor_memory.conversation import recall as recall_module
 from victor_memory.conversation import resident as resident_module
 from victor_memory.conversation.calibration import DEFAULT_MIN_SCORE
 from victor_memory.conversation.memory import ConversationMemory
@@ -331,6 +334,42 @@ def test_every_recall_may_have_an_event_loop_of_its_own(tmp_path, monkeypatch):
         for found in asyncio.run(both()):
             assert texts(found) == ["the zebra is striped"]
     assert memory._reader._resident._rows is not None
+    asyncio.run(provider.close())
+
+
+def test_two_event_loops_share_the_copy_by_turns(tmp_path, monkeypatch):
+    provider = lance(tmp_path)
+    memory = ConversationMemory(provider, "shop")
+    answer, inside, most, ready = recall_module._Search.answer, [], [], threading.Barrier(2)
+
+    def slowly(self, rows, newer):
+        inside.append(rows)
+        most.append(len(inside))
+        time.sleep(0.005)
+        inside.pop()
+        return answer(self, rows, newer)
+
+    async def begin():
+        await fill(memory, 40)
+        await memory.remember("the zebra is striped")
+        await memory.recall("zebra")
+
+    def recall(found):
+        ready.wait()
+        for _ in range(20):
+            found += texts(asyncio.run(memory.recall("zebra striped", limit=1)))
+
+    asyncio.run(begin())
+    monkeypatch.setattr(recall_module._Search, "answer", slowly)
+    found = [], []
+    threads = [threading.Thread(target=recall, args=(one,)) for one in found]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert found == (["the zebra is striped"] * 20,) * 2
+    assert memory._reader._resident._rows is not None
+    assert max(most) == 1
     asyncio.run(provider.close())
 
 

@@ -150,6 +150,17 @@ def test_a_watch_has_read_what_is_said_while_the_host_runs(shop, monkeypatch):
     assert not started.acquire(blocking=False), "nothing was said since then"
 
 
+@pytest.mark.parametrize(("switch", "watched"), [("on", True), ("off", False), ("perhaps", False)])
+def test_nothing_is_watched_where_capture_is_switched_off(shop, monkeypatch, switch, watched):
+    root, _ = shop
+    monkeypatch.setenv("VICTOR_MEMORY_CAPTURE", switch)
+    ran = []
+    monkeypatch.setattr(_Watch, "run", lambda _: ran.append("watched"))
+    monkeypatch.setattr(capture.atexit, "register", ran.append)
+    Capture().start(root)
+    assert bool(ran) == watched
+
+
 def test_a_watch_starts_one_process_for_what_is_new(shop, monkeypatch):
     root, database = shop
     started = []

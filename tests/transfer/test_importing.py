@@ -65,6 +65,25 @@ async def test_only_what_belongs_to_the_project_is_imported_and_once(agents, pla
     assert await places.turns(one) == ONE
 
 
+async def test_what_was_forgotten_stays_so_until_it_is_asked_for(agents, places, home):
+    one, _ = agents
+    transfer, memory = places.transfer(one), places(project_scope(one).project)
+    await transfer.update()
+    await memory.forget(session="s1")
+    transcript = home / ".claude" / "projects" / "-one" / "s1.jsonl"
+    rewritten = lines(
+        claude(0, "user", "question of one", cwd=one), claude(2, "user", "more", cwd=one)
+    )
+    write(transcript, rewritten)
+    assert (await transfer.update()).new == 1
+    assert (await transfer.update(again=True)).new == 0
+    assert (await transfer.import_files([transcript], again=True)).new == 0
+    assert "question of one" not in [text for *_, text in await places.turns(one)]
+    back = await transfer.update(forgotten=True)
+    assert (back.new, back.read) == (1, 3)
+    assert "question of one" in [text for *_, text in await places.turns(one)]
+
+
 async def test_all_projects_get_what_is_theirs(agents, places):
     one, two = agents
     report = await places.transfer(one).update(every=True)

@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 from transcripts import claude, codex, codex_message, lines, write
 
-from victor_memory.errors import InvalidRequestError, VictorMemoryError
+from victor_memory.errors import ConfigurationError, InvalidRequestError, VictorMemoryError
 from victor_memory.settings import MemorySettings
 from victor_memory.transfer import capture
 from victor_memory.transfer.capture import enqueue, queue_directory
@@ -283,6 +283,30 @@ def test_a_hook_that_fails_says_why_and_does_not_stop_the_agent(queue, stdin):
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: nothing was captured: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_hook_that_is_switched_off_keeps_nothing(queue, tmp_path):
+    done = program(stdin=json.dumps(turn(1, tmp_path)), VICTOR_MEMORY_CAPTURE="off")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not queue.exists()
+    done = program(stdin=json.dumps(turn(1, tmp_path)), VICTOR_MEMORY_CAPTURE="never")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "VICTOR_MEMORY_CAPTURE" in done.stderr
+    assert not queue.exists()
+
+
+@pytest.mark.parametrize(
+    "said", ["", "on", "ON", "1", "true", "t", "yes", "Y", "off", "Off", "0", "False", "f", "no", "n", "x"]
+)  # fmt: skip
+def test_the_hook_reads_its_switch_as_the_settings_do(queue, tmp_path, monkeypatch, said):
+    monkeypatch.setenv("VICTOR_MEMORY_CAPTURE", said)
+    code = capture.run([json.dumps(turn(1, tmp_path))])
+    try:
+        wanted = MemorySettings().memory_capture
+    except ConfigurationError:
+        assert (code, queue.exists()) == (1, False)
+    else:
+        assert (code, queue.exists()) == (0, wanted)
 
 
 def test_an_event_without_end_is_refused(monkeypatch, queue):

@@ -66,6 +66,9 @@ def import_(
     again: Annotated[
         bool, typer.Option("--again", help="Look also at what was read before.")
     ] = False,
+    forgotten: Annotated[
+        bool, typer.Option("--forgotten", help="The same, and bring back what was forgotten.")
+    ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Then go on with what agents add, until interrupted.")
     ] = False,
@@ -87,19 +90,19 @@ def import_(
             if not memory.conversation.provider.traits.persistent:
                 note("The chosen store keeps nothing: this is forgotten when the program ends.")
             if watch:
-                if again or as_json:
-                    msg = "--watch cannot be used with --again or --json. Leave one out."
+                if again or forgotten or as_json:
+                    msg = (
+                        "--watch cannot be used with --again, --forgotten or --json. Leave one out."
+                    )
                     raise InvalidRequestError(msg)
                 await _watched(transfer, sources or [], chosen, quiet=quiet)
                 return
             with _import_bar(quiet=quiet) as bar:
-                progress = _advance(bar)
+                chosen |= {"again": again, "forgotten": forgotten, "progress": _advance(bar)}
                 if sources:
-                    report = await transfer.import_files(
-                        sources, **chosen, again=again, progress=progress
-                    )
+                    report = await transfer.import_files(sources, **chosen)
                 else:
-                    report = await transfer.update(**chosen, again=again, progress=progress)
+                    report = await transfer.update(**chosen)
         _print_report(report, as_json=as_json, quiet=quiet)
 
     execute(body(), as_json=as_json, debug=debug)

@@ -12,6 +12,7 @@ from victor_memory.conversation import parts
 from victor_memory.conversation.ranking import coverage
 from victor_memory.conversation.records import Forgotten, Memory, from_record
 from victor_memory.conversation.selecting import Source, age, check_query, fetch, memories, only
+from victor_memory.conversation.tombstones import Tombstones
 from victor_memory.errors import (
     InvalidRequestError,
     ProviderUnavailableError,
@@ -30,9 +31,10 @@ SIMILARITY: Final = 0.9
 class Forgetter:
     """Deletes memories of *sources*: the project's first, and then the user's, if there are any."""
 
-    def __init__(self, sources: Sequence[Source]) -> None:
-        """Delete from providers that stay the caller's to close."""
+    def __init__(self, sources: Sequence[Source], tombstones: Sequence[Tombstones] = ()) -> None:
+        """Delete from providers that stay the caller's to close; each has its *tombstones*."""
         self._sources = tuple(sources)
+        self._tombstones = tuple(tombstones or (Tombstones(one.provider) for one in sources))
 
     async def forget(
         self,
@@ -70,6 +72,9 @@ class Forgetter:
                 some = await _with_history(source, some)
             found += some
             if some and not dry_run:
+                # First, because what is deleted must not come back, whenever this is killed.
+                tombstones = self._tombstones[self._sources.index(source)]
+                await asyncio.to_thread(tombstones.add, [one.id for one in some])
                 await delete(source.provider, some)
                 erased &= erase and await purge(source.provider)
         found.sort(key=age)

@@ -28,6 +28,7 @@ from victor_memory.conversation.records import (
 )
 from victor_memory.conversation.retention import Policy, Retention
 from victor_memory.conversation.selecting import WHOLE, Source, fetch, only
+from victor_memory.conversation.tombstones import Tombstones
 from victor_memory.conversation.wanted import wanted
 from victor_memory.conversation.writing import Writer
 from victor_memory.errors import InvalidRequestError
@@ -68,14 +69,19 @@ class ConversationMemory:
         self.user = user
         self.root = root
         self._recalled = Recollections()
-        self._writer = Writer(provider, project, redactors, root=root, recalled=self._recalled)
-        self._user_writer = None if user is None else Writer(user, USER, redactors)
+        gone = [Tombstones(one) for one in (provider, user) if one is not None]
+        self._writer = Writer(
+            provider, project, redactors, root=root, recalled=self._recalled, tombstones=gone[0]
+        )
+        self._user_writer = (
+            None if user is None else Writer(user, USER, redactors, tombstones=gone[1])
+        )
         self.sources: tuple[Source, ...] = (Source(provider, where("project", "=", project)),)
         """Where memories are found: this project's, and then what the user has in all projects."""
         if user is not None:
             self.sources += (Source(user, where("project", "=", USER)),)
         self._reader = Reader(self.sources, root)
-        self._forgetter = Forgetter(self.sources)
+        self._forgetter = Forgetter(self.sources, gone)
         self._retention = Retention(self.sources[0], retention or Policy())
 
     # -- writing ----------------------------------------------------------------------------------
@@ -147,25 +153,27 @@ class ConversationMemory:
         self._retention.written(int(done.new))
         return done
 
-    async def add_turns(self, turns: Iterable[Turn]) -> int:
+    async def add_turns(self, turns: Iterable[Turn], *, forgotten: bool = False) -> int:
         """Store those of *turns* that are not stored already, in one batch; return how many were.
 
-        Left out is what was recalled and comes back as part of the conversation; see `fence`.
+        Left out is what was recalled and comes back as part of the conversation; see `fence`. What
+        was forgotten stays so, unless *forgotten*.
 
         Raises:
             InvalidRequestError: a turn cannot be remembered; none of the call's turns is stored.
             PluginError: a redactor failed; none of the call's turns is stored.
 
         """
-        count = await self._writer.add_turns(turns)
+        count = await self._writer.add_turns(turns, forgotten=forgotten)
         self._retention.written(count)
         return count
 
-    async def restore(self, memories: Iterable[Memory]) -> int:
+    async def restore(self, memories: Iterable[Memory], *, forgotten: bool = False) -> int:
         """Store whole *memories* as they are, unless they are stored; return how many were not.
 
         They keep their ids, times, places and what they supersede, but belong to this project. A
-        text that a redactor changes gets the id of the new text.
+        text that a redactor changes gets the id of the new text. What was forgotten stays so,
+        unless *forgotten*.
 
         Raises:
             InvalidRequestError: a memory cannot be kept; none of the call's memories is stored.
@@ -176,7 +184,7 @@ class ConversationMemory:
         stored = 0
         for scope in dict.fromkeys(one.scope for one in given):
             some = [one for one in given if one.scope == scope]
-            stored += await self._writer_for(scope).restore(some)
+            stored += await self._writer_for(scope).restore(some, forgotten=forgotten)
         return stored
 
     def _writer_for(self, scope: str) -> Writer:
@@ -339,6 +347,7 @@ class ConversationMemory:
     ) -> Forgotten:
         """Delete this project's memories that meet every criterion given; return what they were.
 
+        Who imports them again does not get them back; who remembers one again, does.
         *query* selects the texts that have every word of it, and those that nearly are it. *all*
         is needed to delete without any other criterion. *ids* may also be of what the user has in
         all projects, which *scope* `user` is about; *with_history* takes what they superseded too,

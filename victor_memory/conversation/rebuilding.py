@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from victor_memory._logging import get_logger
 from victor_memory.conversation.records import from_record, spoken
+from victor_memory.conversation.tombstones import NAME as TOMBSTONES
 from victor_memory.embedders.base import BaseEmbedder, EmbedderInfo, Purpose
 from victor_memory.errors import (
     EmbeddingError,
@@ -131,6 +132,8 @@ async def _write(
 def _exchange(place: Path) -> None:
     new, old = place.with_name(place.name + NEW), place.with_name(place.name + OLD)
     shutil.rmtree(old, ignore_errors=True)
+    if (place / TOMBSTONES).exists():
+        shutil.copy2(place / TOMBSTONES, new / TOMBSTONES)
     place.rename(old)
     new.rename(place)
     shutil.rmtree(old)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from victor_memory._event_loops import in_thread
 from victor_memory.conversation import asked as reading
 from victor_memory.conversation import lineage
 from victor_memory.conversation.gathering import gather
@@ -78,7 +79,7 @@ class Reader:
                 if rows is None:
                     found = await self._of_store(self._sources, search)
                 else:
-                    found = await asyncio.to_thread(search.answer, rows, rows.superseded())
+                    found = await in_thread(lambda: search.answer(rows, rows.superseded()))
         if budget is not None:
             found = _afforded(found, budget)
         stale = await lineage.stale([one.memory for one in found], self._root)

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from victor_memory._event_loops import Background, Turn
 from victor_memory._logging import get_logger
 from victor_memory.conversation.selecting import Source
 from victor_memory.filters import And, where
@@ -50,8 +51,8 @@ class Resident:
         self._held: list[_Held] = []
         self._looked = 0.0
         self._recalls = 0
-        self._loading: asyncio.Task[Rows] | None = None
-        self._turn: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
+        self._loading = Background()
+        self._turn = Turn()
 
     @asynccontextmanager
     async def current(self) -> AsyncIterator[Rows | None]:
@@ -59,11 +60,7 @@ class Resident:
 
         They are the caller's alone until the context ends.
         """
-        loop = asyncio.get_running_loop()
-        if self._turn is None or self._turn[0] is not loop:
-            # A lock belongs to one event loop, and a host may use a new one for each call.
-            self._turn = loop, asyncio.Lock()
-        async with self._turn[1]:
+        async with self._turn:
             yield await self._current()
 
     async def _current(self) -> Rows | None:
@@ -75,11 +72,11 @@ class Resident:
         size = sum([await _count(source) for source in self._sources])
         if size > self._limit or (self._recalls == 1 and size > AT_ONCE):
             return None
-        if size <= SOON or self._cut_off():
-            return await self._load(generations)
-        if self._loading is None:
-            self._loading = asyncio.create_task(self._load(generations))
-        return None
+        if size <= SOON:
+            await self._load(generations)
+        else:
+            await self._loading.go_on(lambda: self._load(generations))
+        return self._rows
 
     def forget(self) -> None:
         """Drop the copy; the next recall makes another."""
@@ -87,18 +84,10 @@ class Resident:
 
     async def close(self) -> None:
         """Stop what is under way, and drop the copy."""
-        if self._loading is not None and not self._loading.done():
-            self._loading.cancel()
-            await asyncio.gather(self._loading, return_exceptions=True)
+        await self._loading.stop()
         self.forget()
 
-    def _cut_off(self) -> bool:
-        """Whether reading meanwhile ended without rows: with its event loop, say."""
-        return self._loading is not None and (
-            self._loading.done() or self._loading.get_loop().is_closed()
-        )
-
-    async def _load(self, generations: Sequence[str | None]) -> Rows:
+    async def _load(self, generations: Sequence[str | None]) -> None:
         from victor_memory.conversation.rows import Rows
 
         rows, held = Rows(), [_Held(one) for one in generations]
@@ -108,7 +97,6 @@ class Resident:
                     await asyncio.to_thread(part.take, rows, batch)
         self._rows, self._held = rows, held
         self._looked = time.monotonic()
-        return rows
 
     async def _keep_up(self, rows: Rows) -> None:
         """Bring the rows up to what the stores have now."""

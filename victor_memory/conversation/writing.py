@@ -26,6 +26,7 @@ from victor_memory.conversation.records import (
     to_record,
 )
 from victor_memory.conversation.selecting import WHOLE, Source, fetch, only
+from victor_memory.conversation.tombstones import Tombstones
 from victor_memory.errors import InvalidRequestError
 from victor_memory.filters import And, Filter, Not, where
 from victor_memory.providers.base import BaseEmbeddingProvider
@@ -62,10 +63,12 @@ class Writer:
         *,
         root: Path | None = None,
         recalled: fence.Recollections | None = None,
+        tombstones: Tombstones | None = None,
     ) -> None:
         """Let each text pass `redact_secrets` and then *redactors*.
 
-        *root* is the working tree that notes are taken in; *recalled* is what turns may repeat.
+        *root* is the working tree that notes are taken in; *recalled* is what turns may repeat;
+        *tombstones* are those of *provider*'s collection.
         """
         self.provider = provider
         self.project = project
@@ -73,6 +76,7 @@ class Writer:
         self.root = root
         self._redactors = (redact_secrets, *redactors)
         self._recalled = recalled or fence.Recollections()
+        self._tombstones = tombstones or Tombstones(provider)
 
     # -- notes ------------------------------------------------------------------------------------
 
@@ -84,6 +88,7 @@ class Writer:
         memory, known = await self._current(memory, newer)
         if known is not None:
             return Remembered(known, new=False, redacted=labels)
+        await asyncio.to_thread(self._tombstones.lift, [memory.id])
         if memory.kind == "turn":
             (memory,) = await self._indexed([memory])
             await self._store([memory])
@@ -189,13 +194,13 @@ class Writer:
 
     # -- turns ------------------------------------------------------------------------------------
 
-    async def add_turns(self, turns: Iterable[Turn]) -> int:
+    async def add_turns(self, turns: Iterable[Turn], *, forgotten: bool) -> int:
         """Store *turns*; see `ConversationMemory.add_turns`."""
         given = [_turn_fields(turn) for turn in _said(turns, self._recalled)]
         prepared = await asyncio.to_thread(lambda: [self._prepare(one)[0] for one in given])
-        return await self._add(prepared)
+        return await self._add(prepared, forgotten=forgotten)
 
-    async def restore(self, memories: Iterable[Memory]) -> int:
+    async def restore(self, memories: Iterable[Memory], *, forgotten: bool) -> int:
         """Store *memories* as they are; see `ConversationMemory.restore`."""
 
         def checked(memory: Memory) -> Memory:
@@ -207,15 +212,21 @@ class Writer:
             return dataclasses.replace(ready, id=memory.id) if same else ready
 
         given = list(memories)
-        return await self._add(await asyncio.to_thread(lambda: [checked(one) for one in given]))
+        ready = await asyncio.to_thread(lambda: [checked(one) for one in given])
+        return await self._add(ready, forgotten=forgotten)
 
-    async def _add(self, prepared: Sequence[Memory]) -> int:
-        """Store those of *prepared* that are not there, in one batch; return how many were."""
+    async def _add(self, prepared: Sequence[Memory], *, forgotten: bool) -> int:
+        """Store those of *prepared* that are not there, in one batch; return how many it stored."""
         wanted: dict[str, Memory] = {}
         for one in prepared:
             wanted.setdefault(one.id, one)
         for record in await self.provider.get(wanted):
             del wanted[record.id]
+        if forgotten:
+            await asyncio.to_thread(self._tombstones.lift, list(wanted))
+        else:
+            for gone in await asyncio.to_thread(self._tombstones.among, wanted.keys()):
+                del wanted[gone]
         fresh = await self._indexed(list(wanted.values()))
         await self._store(fresh)
         return len(fresh)

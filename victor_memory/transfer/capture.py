@@ -25,6 +25,10 @@ VERSION = 1
 DIRECTORY = "queue"
 MAX_BYTES = 16 * 1024 * 1024
 """Of one event; a longer one is refused."""
+SWITCH = "VICTOR_MEMORY_CAPTURE"
+_ON = frozenset(["", "on", "1", "true", "t", "yes", "y"])
+_OFF = frozenset(["off", "0", "false", "f", "no", "n"])
+"""As `victor_memory.settings` reads the same variable."""
 _TRANSCRIPTS = ("transcript_path", "agent_transcript_path")
 _SAID = {"prompt": "user", "last_assistant_message": "assistant"}
 """The fields of a hook's event that hold what was said, and by whom."""
@@ -124,11 +128,17 @@ def run(arguments: Sequence[str]) -> int:
     """Queue the event in *arguments*, or on standard input; return the exit code, 0 or 1.
 
     Never 2, which tells some agents to stop, and nothing goes to stdout, which some of them read.
+    With `VICTOR_MEMORY_CAPTURE=off` the event is read and nothing else is done.
     """
     import json
 
     try:
         text = arguments[0] if arguments else sys.stdin.buffer.read(MAX_BYTES + 1)
+        switch = os.environ.get(SWITCH, "").lower()
+        if switch in _OFF:
+            return 0
+        if switch not in _ON:
+            return _failed(f"{SWITCH} is {switch!r}; set it to on or off")
         if len(text) > MAX_BYTES:
             return _failed(f"the event is longer than {MAX_BYTES} bytes; leave some of it out")
         event = json.loads(text)

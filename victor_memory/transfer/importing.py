@@ -116,13 +116,20 @@ class Importer:
         self._every = every
         self._into = into
         self._stop = stop or asyncio.Event()
+        self._forgotten = False
         self._projects = Projects()
 
     async def run(
-        self, sources: Iterable[Source], progress: Progress | None = None, *, again: bool = False
+        self,
+        sources: Iterable[Source],
+        progress: Progress | None = None,
+        *,
+        again: bool = False,
+        forgotten: bool = False,
     ) -> ImportReport:
         """Import what is new in *sources*; with *again*, look at all of it.
 
+        With *forgotten*, look at all of it too, and bring back what was forgotten.
         A source that cannot be read is a problem in the report, and the others are imported.
 
         Raises:
@@ -132,7 +139,8 @@ class Importer:
         wanted = list(sources)
         report = ImportReport()
         self._pending = Pending(self._memories, self._cursors)  # without what a failure left
-        seen = None if again else await asyncio.to_thread(self._cursors.seen)
+        self._forgotten = forgotten
+        seen = None if again or forgotten else await asyncio.to_thread(self._cursors.seen)
         sizes = [(status_of(one.path) or (0,))[0] for one in wanted]
         before = 0
         for number, (source, size) in enumerate(zip(wanted, sizes, strict=True)):
@@ -249,7 +257,7 @@ class Importer:
                 self._pending.add(through, said, path, entry.line)
 
     async def _store(self, report: ImportReport) -> None:
-        new, problems = await self._pending.store()
+        new, problems = await self._pending.store(forgotten=self._forgotten)
         report.new += new
         report.add(problems)
 

@@ -11,6 +11,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -53,8 +54,10 @@ class Pending:
         """Let *cursor* be written when all that was added before is stored."""
         self._reached[path, reader] = cursor, frozenset(projects)
 
-    async def store(self) -> tuple[int, list[Problem]]:
+    async def store(self, *, forgotten: bool) -> tuple[int, list[Problem]]:
         """Store everything; return how much was new, and what cannot be kept.
+
+        What was forgotten stays so, unless *forgotten*.
 
         Raises:
             VictorMemoryError: a memory cannot be written; no cursor is.
@@ -63,8 +66,10 @@ class Pending:
         new, problems = 0, list[Problem]()
         for project, wanted in self._projects.items():
             memory = self._memories(project)
-            new += await _stored(memory.add_turns, wanted.turns, problems)
-            new += await _stored(memory.restore, wanted.memories, problems)
+            turns = partial(memory.add_turns, forgotten=forgotten)
+            new += await _stored(turns, wanted.turns, problems)
+            memories = partial(memory.restore, forgotten=forgotten)
+            new += await _stored(memories, wanted.memories, problems)
         if self._reached:
             await asyncio.to_thread(self._cursors.put, self._reached)
         self._projects.clear()

@@ -48,12 +48,14 @@ class Transfer:
         format: str | None = None,  # noqa: A002 - as the command's option
         every: bool = False,
         again: bool = False,
+        forgotten: bool = False,
         progress: Progress | None = None,
     ) -> ImportReport:
         """Import what hooks have queued, and what is new in the transcripts that agents keep.
 
         Only of the agent *format*, if it is given; of this project's transcripts, or with *every*
-        of all, each into its own project.
+        of all, each into its own project. With *again*, look at all of it; with *forgotten* too,
+        and bring back what was forgotten.
 
         Raises:
             InvalidRequestError: there is no such format.
@@ -61,7 +63,9 @@ class Transfer:
 
         """
         sources = await asyncio.to_thread(self._kept, format)
-        report = await self._importer(every=every).run(sources, progress, again=again)
+        report = await self._importer(every=every).run(
+            sources, progress, again=again, forgotten=forgotten
+        )
         await self._drain(report)
         return report
 
@@ -73,12 +77,13 @@ class Transfer:
         every: bool = False,
         into: bool = False,
         again: bool = False,
+        forgotten: bool = False,
         progress: Progress | None = None,
     ) -> ImportReport:
         """Import what is new in files, and in the transcripts below directories.
 
         What belongs to another project is left out, unless *every* (it goes into its own) or
-        *into* (it goes into this one).
+        *into* (it goes into this one). *again* and *forgotten* as for `update`.
 
         Raises:
             InvalidRequestError: there is no such file or format.
@@ -86,7 +91,9 @@ class Transfer:
 
         """
         sources = await asyncio.to_thread(self._named, tuple(paths), format)
-        return await self._importer(every=every, into=into).run(sources, progress, again=again)
+        return await self._importer(every=every, into=into).run(
+            sources, progress, again=again, forgotten=forgotten
+        )
 
     async def drain(self) -> ImportReport:
         """Store what hooks have queued, for whichever project; see `victor_memory.transfer.queue`.

@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from victor_memory._logging import get_logger
+from victor_memory.errors import ConfigurationError
 from victor_memory.hosts.victor.imported import Signature, read_state, signature
+from victor_memory.settings import MemorySettings
 
 log = get_logger(__name__)
 INTERVAL: Final = 5.0
@@ -42,7 +44,17 @@ class Capture:
         self._lock = threading.Lock()
 
     def start(self, root: Path) -> None:
-        """Watch the conversations of the project at *root*, unless that is done. Never raises."""
+        """Watch the conversations of the project at *root*, unless that is done. Never raises.
+
+        With `VICTOR_MEMORY_CAPTURE=off` nothing is watched.
+        """
+        try:
+            wanted = MemorySettings().memory_capture
+        except ConfigurationError as exc:
+            log.warning("host_capture_failed", error_type=type(exc).__name__, error=str(exc))
+            return
+        if not wanted:
+            return
         with self._lock:
             if root in self._watches:
                 return

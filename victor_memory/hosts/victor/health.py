@@ -11,6 +11,7 @@ from victor_memory.diagnosis import Check
 from victor_memory.hosts.victor import install
 from victor_memory.hosts.victor.entry import CONNECTED, VictorMemoryPlugin
 from victor_memory.hosts.victor.imported import database, read_state
+from victor_memory.settings import MemorySettings
 
 _INSTALL: Final = "Run: victor-memory install-host victor"
 _MEMBERS: Final = (
@@ -124,6 +125,8 @@ def _code_search() -> tuple[bool | None, str]:
 
 def _conversations(root: Path) -> tuple[bool | None, str]:
     state = read_state(root)
+    if not MemorySettings().memory_capture:
+        return None, "not remembered: VICTOR_MEMORY_CAPTURE is off"
     if state.error:
         return False, f"the last import failed: {state.error}"
     if state.at:
