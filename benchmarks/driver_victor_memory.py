@@ -51,14 +51,18 @@ def index(root: str, state: str, **options: str) -> dict[str, Any]:
     """Index *root* and return what there is to say about it."""
 
     async def run() -> dict[str, Any]:
-        async with provider(state, options) as store:
+        # Opened when it is first needed, as by the runtime and `victor-memory index`.
+        store = provider(state, options)
+        try:
             report = await CodebaseMemory(store, root).index()
-            return {
-                "files": report.files_indexed,
-                "chunks": report.chunks_written,
-                "index_seconds": round(report.seconds, 3),
-                "left_out": dict(report.left_out),
-            }
+        finally:
+            await store.close()
+        return {
+            "files": report.files_indexed,
+            "chunks": report.chunks_written,
+            "index_seconds": round(report.seconds, 3),
+            "left_out": dict(report.left_out),
+        }
 
     return asyncio.run(run())
 

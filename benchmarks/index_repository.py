@@ -1,9 +1,9 @@
 """Indexing a real repository: first run, a run with nothing changed, and one with one file changed.
 
-    python benchmarks/index_repository.py DIRECTORY [--store lancedb]
+    python benchmarks/index_repository.py DIRECTORY [--store lancedb] [--move SUBDIRECTORY]
 
 DIRECTORY is copied first, and the copy is changed. Start-up is not counted; peak memory is that of
-the whole process.
+the whole process. With --move, one run more is measured, after SUBDIRECTORY has got another name.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from typing import Any
 from victor_memory import MemorySettings, open_runtime
 
 
-async def measure(directory: Path, store: str) -> dict[str, Any]:
-    """Return the figures of the three runs."""
+async def measure(directory: Path, store: str, move: str | None) -> dict[str, Any]:
+    """Return the figures of the runs."""
     with tempfile.TemporaryDirectory() as scratch:
         code = Path(scratch, "code")
         shutil.copytree(directory, code, symlinks=True)
@@ -51,6 +51,15 @@ async def measure(directory: Path, store: str) -> dict[str, Any]:
                 await codebase.search(query, refresh=False)
                 searches.append(round((time.perf_counter() - start) * 1000, 1))
             stats = await codebase.stats()
+            moved = {}
+            if move:
+                (code / move).rename(code / f"{move}-moved")
+                report = await codebase.index()
+                moved["moved_run"] = {
+                    "files_indexed": report.files_indexed,
+                    "chunks_embedded": report.chunks_embedded,
+                    "seconds": round(report.seconds, 2),
+                }
         return {
             "files": first.files_indexed,
             "chunks": first.chunks_written,
@@ -67,6 +76,7 @@ async def measure(directory: Path, store: str) -> dict[str, Any]:
                 "chunks_embedded": third.chunks_embedded,
             },
             "warm_searches_ms": searches,
+            **moved,
         }
 
 
@@ -75,8 +85,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("directory", type=Path)
     parser.add_argument("--store", default="lancedb")
+    parser.add_argument("--move", help="a directory below DIRECTORY")
     given = parser.parse_args()
-    figures = asyncio.run(measure(given.directory, given.store))
+    figures = asyncio.run(measure(given.directory, given.store, given.move))
     sys.stdout.write(json.dumps(figures, indent=1) + "\n")
 
 

@@ -1,9 +1,14 @@
+import re
 import time
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from victor_memory.errors import PluginError
 from victor_memory.redaction import Redaction, redact, redact_secrets
+from victor_memory.redaction.formats import FORMATS
+from victor_memory.redaction.runs import runs
 
 # Put together here, so that no scanner takes this file for a leak.
 BODY = "MIIEpAIBAAKCAQEA7bq9Zx1n" + "Q2w3e4R5t6Y7u8I9" * 3
@@ -147,3 +152,46 @@ def test_a_redactor_that_fails_is_named_and_the_text_is_not_repeated():
 def test_a_redactor_that_returns_a_string_is_refused():
     with pytest.raises(PluginError, match=r"'upper' returned str instead .* Redaction\(text"):
         redact("text", [str.upper])
+
+
+RUN_CHARACTERS = r"[A-Za-z0-9_\-.+/=~%]"
+
+
+@given(
+    st.lists(
+        st.sampled_from(["a", "Z9_", "-.+/=~%", " ", "\n", ":", "é", "漢", "\U0001f600", "x" * 15])
+    ).map("".join)
+)
+@example("x" * 16 + " y " + "x" * 15 + "é" + "x" * 17)
+def test_runs_are_where_an_expression_finds_them(text):
+    found = [match.span() for match in re.finditer(RUN_CHARACTERS + "{16,}", text)]
+    assert runs(text) == found
+
+
+@pytest.mark.parametrize(
+    "one", [one for one in FORMATS if one.token], ids=lambda one: "/".join(one.hints[:2])
+)
+@given(data=st.data())
+@settings(max_examples=30, deadline=None)
+def test_what_is_looked_for_in_runs_is_found_nowhere_else(one, data):
+    pattern = re.compile(one.pattern, one.flags | re.ASCII)
+    text = data.draw(st.from_regex(pattern, alphabet=st.characters(max_codepoint=127)))
+    for match in pattern.finditer(text):
+        tokens = " ".join(text[start:end] for start, end in runs(text)).lower()
+        assert any(hint in tokens for hint in one.hints), match[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "see https://ci:hunter2-x@example.com " + "k" * 3000 + "\nexport A='ghp_" + "16C7e42F" * 5,
+        "x = 1\n" * 600 + "url = '/v1?app_id=1&token=a1b2c3d4e5'\n" + "y = 2\n" * 600,
+        "a: b\n" * 900 + "svc:1000:alice:ops:hunter2-pony\n" + "c: d\n" * 900,
+        "k: v\n" * 900 + "X-Service-Token: a8Fq2LkZ0pWm7Rt5Yx\n" + "k: v\n" * 900,
+        "$PATH " * 900 + "\n$2b$12$" + "abcdefghijklmnopqrstuv0123456789ABCDEFGHIJKLMNOPQRSTU",
+    ],
+)
+def test_in_a_long_text_it_is_found_as_alone(text):
+    alone = [label for line in text.splitlines() for label in redact_secrets(line).labels]
+    assert alone
+    assert list(redact_secrets(text).labels) == alone

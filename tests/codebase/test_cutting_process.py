@@ -11,8 +11,14 @@ import pytest
 
 from victor_memory.codebase import cutting_process, cutting_worker
 from victor_memory.codebase.cutting import Cutter
-from victor_memory.codebase.cutting_process import CuttingProcess, ahead
+from victor_memory.codebase.cutting_process import (
+    CuttingAhead,
+    CuttingProcess,
+    ahead,
+    ready_to_cut,
+)
 from victor_memory.codebase.files import SourceTree
+from victor_memory.codebase.indexer import Indexer
 from victor_memory.codebase.memory import CodebaseMemory
 from victor_memory.redaction import Redaction
 
@@ -41,9 +47,15 @@ def paths(root):
     return sorted(path.name for path in root.iterdir())
 
 
+def started(cutter, paths):
+    process = CuttingProcess(cutter)
+    process.give(paths)
+    return process
+
+
 @pytest.fixture
 def process(cutter, paths):
-    made = CuttingProcess(cutter, paths)
+    made = started(cutter, paths)
     yield made
     made.close()
 
@@ -81,7 +93,7 @@ def test_paths_may_be_left_out_and_others_asked_for(process, cutter, paths):
 
 def test_a_file_that_is_gone(process, cutter, paths):
     assert process.cut(paths[0]).file is not None
-    with closing(CuttingProcess(cutter, ["missing.py"])) as other:
+    with closing(started(cutter, ["missing.py"])) as other:
         assert other.cut("missing.py").file is None
 
 
@@ -102,7 +114,7 @@ def test_a_parser_that_crashes_or_hangs_costs_one_file_its_syntax(
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(cutting_process, "WORKER", "faulty")
     monkeypatch.setattr(cutting_process, "STALL_SECONDS", 5)
-    process = CuttingProcess(cutter, paths)
+    process = started(cutter, paths)
     done = {path: process.cut(path) for path in paths}
     process.close()
     assert "crashed or did not end" in done[paths[3]].problems[0]
@@ -114,15 +126,15 @@ def test_a_parser_that_crashes_or_hangs_costs_one_file_its_syntax(
 
 def test_a_process_that_cannot_start_is_done_without(cutter, paths, monkeypatch):
     monkeypatch.setattr(cutting_process, "WORKER", "no.such.module")
-    process = CuttingProcess(cutter, paths)
+    process = started(cutter, paths)
     assert [process.cut(path) for path in paths] == [cutter.cut(path) for path in paths]
     monkeypatch.setattr(sys, "executable", "")
-    process = CuttingProcess(cutter, paths)
+    process = started(cutter, paths)
     assert process.cut(paths[0]) == cutter.cut(paths[0])
 
 
 def test_closing_ends_it(cutter, paths):
-    process = CuttingProcess(cutter, paths)
+    process = started(cutter, paths)
     process.cut(paths[0])
     pid = running(process)
     process.close()
@@ -136,7 +148,8 @@ def test_it_does_not_outlive_who_started_it(cutter, paths):
         "from victor_memory.codebase.cutting import Cutter\n"
         "from victor_memory.codebase.cutting_process import CuttingProcess\n"
         "from victor_memory.codebase.files import SourceTree\n"
-        "process = CuttingProcess(Cutter(SourceTree(sys.argv[1])), ['m00.py'] * 100_000)\n"
+        "process = CuttingProcess(Cutter(SourceTree(sys.argv[1])))\n"
+        "process.give(['m00.py'] * 100_000)\n"
         "process.cut('m00.py')\n"
         "print(process._frames._process.pid, flush=True)\n"
         "time.sleep(60)\n"
@@ -151,7 +164,7 @@ def test_it_does_not_outlive_who_started_it(cutter, paths):
 
 def test_what_is_read_ahead_is_bounded(cutter, monkeypatch):
     monkeypatch.setattr(cutting_process, "AHEAD_BYTES", 2000)
-    process = CuttingProcess(cutter, ["m00.py"] * 5000)
+    process = started(cutter, ["m00.py"] * 5000)
     expected = cutter.cut("m00.py")
     process.cut("m00.py")
     time.sleep(0.5)
@@ -159,17 +172,69 @@ def test_what_is_read_ahead_is_bounded(cutter, monkeypatch):
     process.close()
 
 
+def redactor(text):
+    return Redaction(text)
+
+
+@pytest.fixture
+def cores(monkeypatch):
+    """Let the machine have as many cores as the test says."""
+
+    def set_to(number):
+        monkeypatch.setattr(cutting_process, "_cores", lambda: number)
+
+    set_to(2)
+    return set_to
+
+
 def test_only_what_pays_and_can_be_done_elsewhere(root, cutter, paths, monkeypatch):
     assert ahead(cutter, paths) is None
     monkeypatch.setattr(cutting_process, "WORTHWHILE_BYTES", 100)
-    process = ahead(cutter, paths)
-    assert process is not None
-    process.close()
-
-    def redactor(text):
-        return Redaction(text)
-
+    with closing(ahead(cutter, paths)) as process:
+        assert process is not None
     assert ahead(Cutter(SourceTree(root), redactors=[redactor]), paths) is None
+
+
+def test_it_pays_sooner_while_there_is_something_else_to_do(cutter, paths, monkeypatch, cores):
+    monkeypatch.setattr(cutting_process, "WORTHWHILE_WHEN_IDLE", 100)
+    assert ahead(cutter, paths) is None
+    with closing(ahead(cutter, paths, busy=True)) as process:
+        assert process is not None
+    cores(1)
+    assert ahead(cutter, paths, busy=True) is None
+
+
+def test_one_gets_ready_before_the_paths_are_known(root, cutter, paths, cores):
+    with closing(ready_to_cut(cutter)) as process:
+        assert ahead(cutter, paths, ready=process) is process
+        assert [process.cut(path) for path in paths] == [cutter.cut(path) for path in paths]
+    assert ready_to_cut(Cutter(SourceTree(root), redactors=[redactor])) is None
+    cores(1)
+    assert ready_to_cut(cutter) is None
+
+
+@pytest.mark.parametrize(("number", "wanted"), [(1, 1), (2, 2), (3, 3), (64, 4)])
+def test_much_is_shared_by_as_many_processes_as_there_are_cores(
+    cutter, paths, monkeypatch, cores, number, wanted
+):
+    cores(number)
+    monkeypatch.setattr(cutting_process, "BYTES_PER_PROCESS", 300)
+    with closing(CuttingAhead(cutter)) as process:
+        process.give(paths)
+        pids = {running(one) for one in process._processes}
+        assert len(pids) == wanted
+        expected = [cutter.cut(path) for path in paths]
+        monkeypatch.setattr(Cutter, "cut", lambda *_: pytest.fail("cut here"))
+        assert [process.cut(path) for path in paths] == expected
+    assert all(gone(pid) for pid in pids)
+
+
+def test_closed_before_it_was_told_anything(cutter, paths):
+    process = CuttingAhead(cutter)
+    pids = [running(one) for one in process._processes]
+    process.close()
+    assert all(gone(pid) for pid in pids)
+    assert process.cut(paths[0]) == cutter.cut(paths[0])
 
 
 def test_what_a_library_prints_does_not_reach_the_frames(cutter, tmp_path, monkeypatch):
@@ -186,7 +251,7 @@ def test_what_a_library_prints_does_not_reach_the_frames(cutter, tmp_path, monke
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(cutting_process, "WORKER", "talking")
-    process = CuttingProcess(cutter, ["m00.py", "m01.py"])
+    process = started(cutter, ["m00.py", "m01.py"])
     assert process.cut("m01.py") == cutter.cut("m01.py")
     process.close()
 
@@ -198,12 +263,36 @@ async def test_an_index_made_with_it_is_the_same(
         await CodebaseMemory(without, root).index()
         expected = await contents(without)
     monkeypatch.setattr(cutting_process, "WORTHWHILE_BYTES", 100)
-    started = []
+    begun = []
     original = cutting_process.start_module
     monkeypatch.setattr(
-        cutting_process, "start_module", lambda name: started.append(name) or original(name)
+        cutting_process, "start_module", lambda name: begun.append(name) or original(name)
     )
     report = await CodebaseMemory(provider, root).index()
-    assert started == [cutting_worker.__name__]
+    assert begun == [cutting_worker.__name__]
     assert report.secrets_redacted == 1
     assert await contents(provider) == expected
+
+
+async def test_it_gets_ready_first_where_nothing_is_indexed_and_the_store_is_not_open(
+    root, new_lance, provider, monkeypatch, cores
+):
+    order = []
+    original, look = cutting_process.start_module, Indexer._look
+
+    async def looked(self, progress):
+        order.append("look")
+        return await look(self, progress)
+
+    monkeypatch.setattr(
+        cutting_process, "start_module", lambda name: order.append("start") or original(name)
+    )
+    monkeypatch.setattr(Indexer, "_look", looked)
+    first = await CodebaseMemory(new_lance(), root).index()
+    assert (order, first.files_indexed) == (["start", "look"], 14)
+    order.clear()
+    again = await CodebaseMemory(new_lance(), root).index()
+    assert (order, again.files_indexed) == (["look"], 0)
+    order.clear()
+    await CodebaseMemory(provider, root).index()
+    assert order == ["look"]

@@ -1,10 +1,12 @@
 """Modes, filters, budget and map of a search, asked of the store and of the copy in memory."""
 
+import asyncio
 import itertools
 
 import pytest
 
 from victor_memory.codebase import answers
+from victor_memory.codebase import resident as resident_module
 from victor_memory.codebase.answers import CodeHit, asks_for_overview, within
 from victor_memory.codebase.memory import CodebaseMemory
 from victor_memory.codebase.request import SearchRequest, likeness
@@ -204,11 +206,41 @@ class TestCopy:
         memory = CodebaseMemory(provider, root)
         await memory.index()
         await memory.search("get")
-        assert memory._resident._loading is None
+        assert memory._resident._index is None
         await memory.search("get")
-        await memory._resident._loading
+        await asyncio.sleep(0)
+        assert memory._resident._index is not None
+        await memory.warm()
         assert await memory._resident.current() is not None
         await memory.close()
+
+    def test_it_is_made_where_every_search_has_an_event_loop_of_its_own(
+        self, root, new_provider, write, monkeypatch
+    ):
+        monkeypatch.setattr(resident_module, "FILES_AT_ONCE", 2)
+        provider = new_provider()
+        memory = CodebaseMemory(provider, root)
+        take = memory._resident._take
+
+        async def longer_than_a_search(batches, wanted):
+            await asyncio.sleep(0.2)
+            await take(batches, wanted)
+
+        memory._resident._take = longer_than_a_search
+
+        def search(query):
+            return asyncio.run(memory.search(query))
+
+        for _ in range(4):
+            assert "src/cache.py" in paths(search("Cache get"))
+        assert asyncio.run(memory._resident.current()) is not None
+        write(root, **{f"src/new{n}.py": f"def quetzal_{n}(): ...\n" for n in range(5)})
+        other = CodebaseMemory(provider, root)
+        asyncio.run(other.index())
+        for _ in range(4):
+            assert "src/new3.py" in paths(search("quetzal"))
+        assert asyncio.run(memory._resident.current()) is not None
+        asyncio.run(provider.close())
 
 
 def hit(text, start=1):

@@ -78,6 +78,31 @@ async def test_a_qualified_name_a_kind_and_a_glob_narrow_it(root):
     assert (len(limited.results), limited.total) == (1, 3)
 
 
+async def test_a_declaration_is_found_behind_the_definition(tmp_path, write):
+    write.file(
+        tmp_path,
+        "include/tree.h",
+        '#ifdef __cplusplus\nextern "C" {\n#endif\nAPI int tree_grow(struct tree *t,\n'
+        "                  int by);\nint (*tree_hook)(void);\n#ifdef __cplusplus\n}\n#endif\n",
+    )
+    write.file(
+        tmp_path, "src/tree.c", "int tree_grow(struct tree *t, int by)\n{\n  return by;\n}\n"
+    )
+    structure = Structure(tmp_path)
+    answer = await structure.symbols("tree_grow")
+    assert [(one.path, one.start_line, one.kind) for one in answer.results] == [
+        ("src/tree.c", 1, "function"),
+        ("include/tree.h", 4, "declaration"),
+    ]
+    assert answer.results[1].end_line == 5
+    assert answer.results[1].signature == "API int tree_grow(struct tree *t, int by)"
+    only = await structure.symbols("tree_grow", kind="declaration")
+    assert places(only) == [("include/tree.h", 4)]
+    assert not (await structure.symbols("tree_hook")).results
+    outline = await structure.outline("include/tree.h")
+    assert [one.name for one in outline.symbols] == ["tree_grow"]
+
+
 async def test_case_counts_only_if_something_is_called_exactly_so(root, write):
     structure = Structure(root)
     assert places(await structure.symbols("CLIENT"))[0] == ("src/client.py", 5)

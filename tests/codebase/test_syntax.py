@@ -22,7 +22,7 @@ WANTED = (
     "python javascript typescript tsx java kotlin scala c cpp c-sharp go rust ruby php swift elixir"
     " haskell lua zig bash sql html css dart r"
 ).split()
-MEANINGS = {"open", "scope", "note", "body", "call", "import"}
+MEANINGS = {"open", "scope", "note", "body", "call", "import", "declare"}
 
 
 def sample(name):
@@ -34,6 +34,10 @@ def outline(text, language):
     lines = [
         f"{one.start_line}-{one.end_line} {one.kind} {one.qualified} | {one.signature}"
         for one in syntax.symbols
+    ]
+    lines += [
+        f"declares {one.qualified} {one.start_line}-{one.end_line} | {one.signature}"
+        for one in syntax.declarations()
     ]
     lines += [f"calls {one.name} {one.line} in {one.within}" for one in syntax.calls()]
     lines += [

@@ -200,3 +200,25 @@ class TestCut:
         path = f"a.{EXTENSIONS[name]}"
         assert cut(path, "") == ([], [])
         assert len(cut(path, "# a\n// b\n-- c\n")[0]) == 1
+
+
+class TestScripts:
+    def test_a_script_in_a_page_is_cut_where_its_functions_begin(self):
+        body = "".join(
+            f"function grow{number}(tree) {{\n" + f"  tree.branch({number});\n" * 50 + "}\n\n"
+            for number in range(6)
+        )
+        text = f"<template>\n  <p>{{{{ a < b }}}}</p>\n</template>\n\n<script>\n{body}</script>\n"
+        chunks = TreeChunker().chunk("a.vue", text)
+        check(chunks, text)
+        begun = [one.text.partition("(")[0].strip() for one in chunks]
+        assert begun[1:] == [f"function grow{number}" for number in range(1, 6)]
+        assert [one.symbol for one in chunks] == [f"grow{number}" for number in range(6)]
+        assert {one.language for one in chunks} == {"vue"}
+
+    def test_what_is_no_program_is_left_to_the_page(self):
+        for attributes in ("type='text/template'", "type=importmap", "src='a.js'"):
+            (chunk,) = TreeChunker().chunk(
+                "a.html", f"<p>x</p>\n<script {attributes}>\nfunction f() {{\n}}\n</script>\n"
+            )
+            assert ("f" in [one.name for one in chunk.defines]) == attributes.startswith("src")

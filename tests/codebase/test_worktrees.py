@@ -1,11 +1,13 @@
 import asyncio
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from victor_memory import MemorySettings, open_runtime
 from victor_memory.codebase.memory import CodebaseMemory
+from victor_memory.codebase.records import chunk_id
 from victor_memory.codebase.views import DIRECTORY, View, Views
 from victor_memory.scope import identifier, index_home
 
@@ -187,13 +189,82 @@ class TestViews:
         assert answer.hits == ()
         assert str(linked) in answer.notice
 
-    async def test_a_rebuild_begins_anew_for_all(self, two, contents):
+    async def test_a_rebuild_embeds_what_this_tree_sees_and_nothing_else(
+        self, main, linked, lance, write, contents
+    ):
+        write(linked, **{"src/m3.py": "def only_linked(): ...\n"})
+        one, other = CodebaseMemory(lance(), main), CodebaseMemory(lance(), linked)
+        await one.index()
+        await other.index()
+        before = await contents(one._provider)
+        again = lance()
+        report = await CodebaseMemory(again, main).index(rebuild=True)
+        assert (report.files_indexed, report.chunks_embedded) == (13, 13)
+        assert not any("only_linked" in text for text in again.embedder.documents)
+        assert await contents(again) == before
+        assert not (await other.index()).changed
+        assert not (await one.index()).changed
+
+    async def test_while_one_rebuilds_no_search_misses_anything(self, two, main, lance, slow):
+        one, other = two
+        provider = lance(slow)
+        rebuilding = CodebaseMemory(provider, main)
+        slow.gate.clear()
+        task = asyncio.create_task(rebuilding.index(rebuild=True))
+        while not (rebuilding._indexer.pending or task.done()):  # noqa: ASYNC110 - no event is set
+            await asyncio.sleep(0.01)
+        for memory in (one, other):
+            assert "src/m3.py" in paths(await memory.search("name_3", refresh=False))
+        slow.gate.set()
+        assert (await task).chunks_embedded == 13
+        for memory in (one, other):
+            assert "src/m3.py" in paths(await memory.search("name_3", refresh=False))
+
+    async def test_a_rebuild_leaves_no_piece_of_what_was_cut_otherwise(self, two, contents):
+        one, _ = two
+        provider = one._provider
+        before = await contents(provider)
+        (record,) = [
+            one
+            async for batch in provider.scan(with_vectors=True)
+            for one in batch
+            if one.metadata["file_path"] == "src/m3.py"
+        ]
+        data = {**record.metadata, "chunk_count": 2}
+        more = chunk_id("src/m3.py", data["file_hash"], 1)
+        await provider.upsert(
+            [
+                replace(record, metadata=data),
+                replace(record, id=more, metadata={**data, "chunk_index": 1}),
+            ]
+        )
+        await one.index(rebuild=True)
+        assert await contents(provider) == before
+
+    @pytest.mark.parametrize("broken", ["data", "model"])
+    async def test_a_rebuild_of_what_cannot_be_read_begins_anew_for_all(
+        self, two, main, lance, contents, broken
+    ):
         one, other = two
         before = await contents(one._provider)
-        assert (await one.index(rebuild=True)).chunks_embedded == 13
-        assert (await other.search("name_3", refresh=False)).hits == ()
-        assert "src/m3.py" in paths(await other.search("name_3"))
-        assert await contents(one._provider) == before
+        directory = one._provider.directory
+        for memory in two:
+            await memory.close()
+            await memory._provider.close()
+        if broken == "data":
+            for file in directory.rglob("data/*.lance"):
+                file.unlink()
+        else:
+            file = directory / "manifest.json"
+            text = file.read_text(encoding="utf-8")
+            file.write_text(text.replace('"embedder":', '"embedder": "x", "was":'), "utf-8")
+        provider = lance()
+        memory = CodebaseMemory(provider, main)
+        assert (await memory.index(rebuild=True)).chunks_embedded == 13
+        assert "src/m3.py" in paths(await CodebaseMemory(lance(), other.root).search("name_3"))
+        assert {key: one[0] for key, one in (await contents(provider)).items()} == {
+            key: one[0] for key, one in before.items()
+        }
 
     async def test_rows_of_another_format_are_replaced(self, main, lance, contents, embedder):
         from victor_memory.types import Record

@@ -3,10 +3,11 @@
 import importlib
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from victor_memory.providers._deferred import defer
+from victor_memory.providers._deferred import defer, promised
 
 
 @pytest.fixture
@@ -68,8 +69,71 @@ def test_a_package_that_is_imported_stays(package):
     assert importlib.import_module(package) is before
 
 
+def test_a_package_in_a_package(package, tmp_path):
+    home = tmp_path / "deferred_sample" / "inner"
+    home.mkdir()
+    (home / "__init__.py").write_text("DEEP = 1\n", encoding="utf-8")
+    defer(package)
+    defer(f"{package}.inner")
+    module = importlib.import_module("deferred_sample.inner")
+    assert importlib.import_module(package).inner is module
+    assert not ran()
+    assert module.DEEP == 1
+    del sys.modules["deferred_sample.inner"]
+
+
+def test_threads_wait_until_it_has_run(package, tmp_path):
+    (tmp_path / "deferred_sample" / "__init__.py").write_text(
+        "import time\nFIRST = 1\ntime.sleep(0.2)\nLAST = 2\n", encoding="utf-8"
+    )
+    defer(package)
+    module = importlib.import_module(package)
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(lambda _: module.LAST, range(8))) == [2] * 8
+
+
+def test_what_is_promised_is_kept(package):
+    with promised(package):
+        found = {}
+        exec("from deferred_sample import Part, VALUE", found)
+    part = found["Part"]
+    assert not ran()
+    assert part.__class__.__name__ != "type"
+    assert not ran()
+    made = part()
+    assert ran()
+    real = importlib.import_module(package).Part
+    assert type(made) is real
+    assert real.__name__ == "Part"
+    assert isinstance(made, part)
+    assert issubclass(real, part)
+
+    class Derived(part): ...
+
+    assert Derived.__mro__[1] is real
+    assert (part | None) == (None | part) == real | None
+    assert part.__call__()
+    assert importlib.import_module(package).VALUE == 7
+
+
+def test_what_its_source_does_not_name_is_not_promised(package):
+    with promised(package), pytest.raises(ImportError):
+        exec("from deferred_sample import nothing", {})
+
+
+def test_a_package_that_has_run_promises_nothing(package):
+    real = importlib.import_module(package).Part
+    with promised(package):
+        found = {}
+        exec("from deferred_sample import Part", found)
+    assert found["Part"] is real
+    with promised("no_such_package_anywhere"):
+        assert "no_such_package_anywhere" not in sys.modules
+
+
 def test_a_missing_package_is_left_alone():
     defer("no_such_package_anywhere")
+    defer("no_such_package_anywhere.below")
     assert "no_such_package_anywhere" not in sys.modules
 
 
@@ -98,7 +162,12 @@ def test_the_client_is_loaded_when_it_is_needed_and_leaves_other_packages_as_the
         "    import overrides\n"
         "    assert overrides.EnforceOverrides is not object\n"
         "    assert overrides.override.__module__.startswith('overrides')\n"
-        "from lance_namespace import CreateTableRequest\n"
+        "assert 'lance_namespace_urllib3_client.models.create_table_request' not in sys.modules\n"
+        "from lance_namespace import CreateTableRequest, LanceNamespace, ListTablesResponse\n"
+        "import lancedb.db\n"
+        "listed = lancedb.db.ListTablesResponse(tables=['one'])\n"
+        "assert type(listed) is ListTablesResponse and listed.tables == ['one']\n"
+        "assert isinstance(CreateTableRequest, type) and isinstance(LanceNamespace, type)\n"
         "try:\n"
         "    CreateTableRequest(id=3)\n"
         "except pydantic.ValidationError:\n"

@@ -18,6 +18,7 @@ from victor_memory.errors import (
     ProviderUnavailableError,
     StoreMismatchError,
 )
+from victor_memory.providers import _lance_purging
 from victor_memory.providers._lance_rows import to_rows
 from victor_memory.providers.lancedb import LanceDBProvider
 
@@ -64,6 +65,28 @@ async def test_versions_and_fragments_stay_bounded_under_small_writes(tmp_path):
         assert details["versions"] <= 15
         assert details["fragments"] <= 11
         assert await provider.count() == 200
+
+
+async def test_a_burst_leaves_few_versions_and_who_reads_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(_lance_purging, "LEAST_AGE", timedelta(milliseconds=1))
+    async with (
+        make(tmp_path, compact_every=8, max_versions=16) as provider,
+        make(tmp_path) as reader,
+    ):
+        await provider.upsert(records(60))
+        reading = reader.scan(with_vectors=True, batch_size=20)
+        seen = [one.id for one in await anext(reading)]
+        most = 0
+        for round_ in range(10):
+            for one in records(10, start=100, seed=round_):
+                await provider.upsert([one])
+            most = max(most, await versions(provider))
+        assert most <= 16 + 8 + 4  # and what tidying up itself writes
+        assert provider.options.retention_seconds >= timedelta(minutes=1).total_seconds()
+        seen += [one.id async for batch in reading for one in batch]
+        assert len(seen) == len(set(seen))
+        assert {one.id for one in records(60)} <= set(seen)
+        assert await reader.count() == 70
 
 
 async def test_the_vector_index_is_built_by_size_and_finds_what_exact_search_finds(tmp_path):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 
 
 def main() -> None:
     """Run the program on the command line's arguments; never returns."""
+    # At its end Python looks through all objects for cycles, which takes longer than many commands;
+    # the system takes the memory back anyhow.
+    atexit.register(gc.freeze)
     if sys.argv[1:2] == ["capture"] and not {"-h", "--help"} & set(sys.argv[2:]):
         # A hook waits for it, each time: nothing at all is loaded.
         from victor_memory.transfer.capture import run as capture

@@ -31,7 +31,7 @@ def index(
     path: Path = ".",
     *,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Delete the index first and embed everything anew.")
+        bool, typer.Option("--rebuild", help="Embed everything anew; other worktrees go on.")
     ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Then go on with each change, until interrupted.")

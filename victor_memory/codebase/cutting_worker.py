@@ -7,6 +7,7 @@ input, so it never outlives who started it.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import pickle
@@ -18,6 +19,8 @@ from victor_memory.codebase.cutting import Cutter
 from victor_memory.codebase.files import SourceTree
 
 LENGTH_BYTES = 4
+OBJECTS_PER_COLLECTION = 100_000
+"""Cutting leaves no cycles behind: to look for them more often takes a tenth of the time."""
 
 
 def write(channel: BinaryIO, frame: bytes) -> None:
@@ -32,6 +35,8 @@ def main() -> None:
     # Whatever a library prints must not end up between the frames.
     channel = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    gc.freeze()
+    gc.set_threshold(OBJECTS_PER_COLLECTION)
     task = json.loads(source.readline())
     threading.Thread(target=_end_with, args=(source,), daemon=True).start()
     cutter = Cutter(SourceTree(task["root"], max_file_bytes=task["max_file_bytes"]))

@@ -45,6 +45,8 @@ _GRAMMARS: Final = {
     "protobuf": "proto",
     "sass": "scss",
     "starlark": "starlark",
+    "svelte": "html",
+    "vue": "html",
 }
 LANGUAGES: Final = frozenset(_GRAMMARS)
 """What there is a grammar for, as `languages.language_of` calls it."""

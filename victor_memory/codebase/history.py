@@ -20,6 +20,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from victor_memory._event_loops import in_thread
 from victor_memory._logging import get_logger
 from victor_memory.codebase.build_lock import BuildLock
 from victor_memory.codebase.commit_search import (
@@ -198,7 +199,7 @@ class HistoryMemory:
             return [prepared(one, self._redactors) for one in islice(commits, _COMMITS_PER_READ)]
 
         try:
-            while more := await _in_thread(some):
+            while more := await in_thread(some):
                 ready += more
                 if len(ready) >= _COMMITS_PER_WRITE:
                     yield ready
@@ -381,13 +382,3 @@ def _notes(limit: int | None, cut_off: frozenset[str]) -> tuple[str, ...]:
             "The clone is shallow, so older commits are not there. Run: git fetch --unshallow"
         )
     return tuple(notes)
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    """Return what *work* returns; a thread cannot be interrupted, so it is waited for."""
-    task = asyncio.create_task(asyncio.to_thread(work))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,7 +19,7 @@ from victor_memory._logging import get_logger
 from victor_memory.codebase.chunking import Chunker
 from victor_memory.codebase.contents import Contents
 from victor_memory.codebase.cutting import Cutter
-from victor_memory.codebase.cutting_process import CuttingProcess, ahead
+from victor_memory.codebase.cutting_process import CuttingAhead, ahead, ready_to_cut
 from victor_memory.codebase.files import Listing, SourceTree
 from victor_memory.codebase.pending import PendingChunks
 from victor_memory.codebase.pipeline import Pipeline, Ready, Tally
@@ -33,11 +33,16 @@ from victor_memory.codebase.progress import (
 from victor_memory.codebase.records import (
     CutFile,
     StoredFiles,
-    Version,
 )
+from victor_memory.codebase.sweeping import Sweeper
 from victor_memory.codebase.vector_cache import Embedding, VectorCache
 from victor_memory.codebase.views import View, Views
-from victor_memory.errors import ProviderUnavailableError
+from victor_memory.errors import (
+    MissingDependencyError,
+    ProviderClosedError,
+    ProviderError,
+    ProviderUnavailableError,
+)
 from victor_memory.filters import where
 
 if TYPE_CHECKING:
@@ -45,7 +50,6 @@ if TYPE_CHECKING:
     from victor_memory.redaction import Redactor
 
 log = get_logger(__name__)
-IDS_PER_DELETE: Final = 5000
 PATHS_PER_QUERY: Final = 32
 """Files that are looked up in the store by name; for more of them the whole store is read."""
 
@@ -71,6 +75,7 @@ class Indexer:
         """What is cut and not stored yet, while a run is under way."""
         self.listeners: list[IndexListener] = []
         self._views = Views(shared_directory(provider), tree.root)
+        self._sweeper = Sweeper(provider, self._views, self.listeners)
         self._vectors = vectors
         self._cutter = Cutter(tree, chunkers, redactors)
         self._redacted = 0
@@ -90,22 +95,31 @@ class Indexer:
         return shared_directory(self.provider) is not None
 
     async def run(self, *, rebuild: bool = False, progress: Progress | None = None) -> IndexReport:
-        """Bring the index up to date; with *rebuild*, delete it first and embed everything anew.
+        """Bring the index up to date; with *rebuild*, embed everything anew.
 
         Every file is read, and the store unless nobody has written to it since. It is compacted
-        afterwards if anything was written.
+        afterwards if anything was written. To rebuild, the collection is deleted first, unless
+        other working trees use it: then what this one sees is written over, and they go on.
         """
         started = time.perf_counter()
-        if rebuild:
-            await self.clear()
-        self._contents.forget()
-        found, listing = await self._look(progress)
-        # Begun before the store and the model are loaded, which takes this process a while.
+        # What cuts is begun before the store and the model are loaded, which takes this process a
+        # while; and where there surely is something to cut, before it is known what. Without a
+        # view of its own, only the store says what there is.
+        busy = self.shared and not self.provider.opened
         await self.sync()
-        cutting = ahead(self._cutter, list(self._unlike_view(found)))
+        cutting = ready_to_cut(self._cutter) if busy and (rebuild or not len(self.view)) else None
         try:
+            if rebuild and not await self._used_elsewhere():
+                await self.clear()
+            self._contents.forget()
+            found, listing = await self._look(progress)
+            await self.sync()
+            paths = list(found if rebuild else self._unlike_view(found))
+            cutting = ahead(self._cutter, paths, ready=cutting, busy=busy)
             await self._check_stored()
             plan = await self._plan(found, listing)
+            if rebuild:
+                plan.changed, plan.garbage = list(found), True
             report = await self.apply(plan, progress, fresh=rebuild, cutting=cutting)
         finally:
             if cutting is not None:
@@ -119,6 +133,21 @@ class Indexer:
         """Let the store do its housekeeping."""
         await self.provider.compact()
         self._generation = await self.provider.generation()
+
+    async def _used_elsewhere(self) -> bool:
+        """Whether other working trees see anything of the collection, and it can be read."""
+        if not await asyncio.to_thread(self._views.elsewhere):
+            return False
+        try:
+            async for _ in self.provider.scan(with_vectors=True):
+                pass
+        except (MissingDependencyError, ProviderClosedError, ProviderUnavailableError):
+            raise  # nothing is wrong with the data
+        except ProviderError as exc:
+            log.warning("shared_index_unreadable", error=str(exc))
+            return False
+        self._stored = None
+        return True
 
     async def clear(self) -> None:
         """Delete the collection, whatever wrote it, with the views of all working trees."""
@@ -186,7 +215,7 @@ class Indexer:
             found=found,
             changed=changed,
             removed=[path for path in self.view if path not in found],
-            garbage=not trusted and await self._has_garbage(stored, found),
+            garbage=not trusted and await self._sweeper.has_garbage(stored, found),
             signature=signature,
         )
 
@@ -243,7 +272,7 @@ class Indexer:
         progress: Progress | None = None,
         *,
         fresh: bool = False,
-        cutting: CuttingProcess | None = None,
+        cutting: CuttingAhead | None = None,
     ) -> IndexReport:
         """Write what *plan* says is missing, and remove what it says is gone.
 
@@ -271,7 +300,7 @@ class Indexer:
         self,
         plan: Plan,
         progress: Progress | None,
-        cutting: CuttingProcess | None,
+        cutting: CuttingAhead | None,
         *,
         fresh: bool,
     ) -> IndexReport:
@@ -281,7 +310,7 @@ class Indexer:
         adopted = {
             path: (plan.found[path], count)
             for path in plan.changed
-            if (count := stored.count(path, plan.found[path])) is not None
+            if not fresh and (count := stored.count(path, plan.found[path])) is not None
         }
         await self._commit(adopted)
         missing = [path for path in plan.changed if path not in adopted]
@@ -310,7 +339,9 @@ class Indexer:
                     await asyncio.to_thread(cutting.close)
         # Last, so that a file that moved is found under one of its names at any time.
         await self._commit({}, plan.removed)
-        await self._sweep([*plan.changed, *plan.removed], everything=plan.garbage)
+        await self._sweeper.sweep(
+            await self.stored(), [*plan.changed, *plan.removed], everything=plan.garbage
+        )
         return replace(
             plan.report(),
             files_indexed=len(adopted) + tally.files,
@@ -323,7 +354,7 @@ class Indexer:
         )
 
     def _cut(
-        self, path: str, cutter: Cutter | CuttingProcess
+        self, path: str, cutter: Cutter | CuttingAhead
     ) -> tuple[CutFile | None, Sequence[str]]:
         done = cutter.cut(path)
         self._redacted += done.secrets
@@ -331,7 +362,11 @@ class Indexer:
 
     async def _store(self, ready: list[Ready]) -> None:
         stored = await self.stored()
+        before = {one for file, _ in ready for one in stored.ids((file.path, file.digest))}
         await self.provider.upsert([one for _, made in ready for one in made])
+        # A version that is written again may have been cut into more pieces before.
+        if more := before.difference(one.id for _, made in ready for one in made):
+            await self.provider.delete(sorted(more))
         for file, made in ready:
             stored.put((file.path, file.digest), len(made))
         # Only now: until here, a reader found the old content rather than nothing.
@@ -350,42 +385,6 @@ class Indexer:
                 "Free some space, change the permissions, or set VICTOR_EMBEDDINGS_DIR."
             )
             raise ProviderUnavailableError(msg) from exc
-
-    # -- removing ---------------------------------------------------------------------------------
-
-    async def _has_garbage(self, stored: StoredFiles, found: Mapping[str, str]) -> bool:
-        """Whether anything is stored that no tree sees, nor will once *found* is indexed."""
-        unseen = self._unseen(stored.versions(), await asyncio.to_thread(self._views.elsewhere))
-        return bool(stored.strays) or any(found.get(path) != digest for path, digest in unseen)
-
-    def _unseen(self, versions: Iterable[Version], elsewhere: set[Version]) -> Iterator[Version]:
-        for version in versions:
-            if version not in elsewhere and self.view.digest(version[0]) != version[1]:
-                yield version
-
-    async def _sweep(self, paths: Iterable[str], *, everything: bool) -> None:
-        """Delete the versions of *paths*, or of all files, that no working tree sees."""
-        stored = await self.stored()
-        if everything:
-            await asyncio.to_thread(self._views.drop_the_gone)
-            candidates = stored.versions()
-        else:
-            candidates = ((path, digest) for path in paths for digest in stored.of(path))
-        elsewhere = await asyncio.to_thread(self._views.elsewhere)
-        gone = list(self._unseen(candidates, elsewhere))
-        ids = [one for version in gone for one in stored.ids(version)]
-        if everything:
-            ids += stored.strays
-        if ids:
-            self.view.touch()
-        for start in range(0, len(ids), IDS_PER_DELETE):
-            await self.provider.delete(ids[start : start + IDS_PER_DELETE])
-        for version in gone:
-            stored.drop(version)
-            for one in self.listeners:
-                one.removed(*version)
-        if everything:
-            stored.strays.clear()
 
 
 def shared_directory(provider: BaseEmbeddingProvider) -> Path | None:

@@ -28,6 +28,8 @@ CHUNKS_PER_WRITE: Final = 2048
 SECONDS_PER_WRITE: Final = 5.0
 """What a slow model has embedded is written at least so often."""
 TEXTS_PER_EMBEDDING: Final = 512
+WORTHWHILE_TEXTS: Final = 128
+"""A fast model does not wait for more: it has nothing else to do."""
 AHEAD_CHUNKS: Final = 10_000
 """Chunks that may be cut and not stored yet."""
 SECONDS_PER_CUT: Final = 0.1
@@ -179,7 +181,8 @@ class Pipeline:
     async def _take(self) -> list[CutFile]:
         """Return the next files, about as much as the model does at once; none at the end."""
         wanted = min(self._embedding.calls, TEXTS_PER_EMBEDDING)
-        while self._queued < wanted and not self._ended and not (self._full and self._queue):
+        enough = min(wanted, WORTHWHILE_TEXTS)
+        while self._queued < enough and not self._ended and not (self._full and self._queue):
             await self._wait()
         taken, chunks = list[CutFile](), 0
         while self._queue and (not taken or chunks < wanted):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 KIND: Final = "code"
 """Records of any other kind in the collection are somebody else's: never read, never removed."""
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Raise it when files are cut, analysed or embedded differently: all are then indexed anew."""
 _DIGEST_BYTES: Final = 16
 _PATH_WEIGHT: Final = 2

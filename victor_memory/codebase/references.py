@@ -1,4 +1,4 @@
-"""What a text calls and imports, read from its syntax tree by name, when somebody asks.
+"""What a text calls, imports and merely declares, read from its syntax tree when somebody asks.
 
 Names are not resolved: `tree.grow()` calls something called `grow`, whoever defines it.
 """
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from victor_memory.codebase.syntax_names import ELIXIR_DEFINITIONS, text_of
+from victor_memory.codebase.syntax_names import ELIXIR_DEFINITIONS, declared_function, text_of
+from victor_memory.codebase.syntax_walk import qualified_of, signature_of
 from victor_memory.types import Symbol
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ class Import:
     line: int
 
 
+DECLARATION: Final = "declaration"
+"""The kind of what is declared and not defined; nothing of this kind is in an index."""
+_INNER: Final = frozenset(["compound_statement", "field_declaration_list"])
 _CALLEE_BYTES: Final = 200
 _VALUES: Final = frozenset(["variable", "constant", "key", "heading"])
 _LAST_NAME: Final = re.compile(
@@ -167,6 +171,28 @@ class _Around:
         while self._open and self._open[-1].end_line < line:
             self._open.pop()
         return self._open[-1].qualified if self._open else None
+
+
+def declarations_in(tree: Tree, data: bytes, grammar: Grammar) -> list[Symbol]:
+    """Return the functions that *tree* declares, but for those in functions and classes."""
+    patterns = "\n".join(f"({one}) @declaration" for one in grammar.declares)
+    found: list[Symbol] = []
+    for node in sorted(_captures(tree, grammar, patterns), key=lambda node: node.start_byte):
+        names = [declared_function(one, data) for one in node.children_by_field_name("declarator")]
+        if any(names) and not _is_inner(node):
+            signature = signature_of(node, "function", None, data, grammar.bodies)
+            start, (end, column) = node.start_point[0] + 1, node.end_point
+            last = max(start, end + bool(column))
+            for name, full in (qualified_of(DECLARATION, one, None) for one in names if one):
+                found.append(Symbol(name, DECLARATION, full, signature, start, last))
+    return found
+
+
+def _is_inner(node: Node) -> bool:
+    above = node.parent
+    while above is not None and above.type not in _INNER:
+        above = above.parent
+    return above is not None
 
 
 def imports_in(tree: Tree, data: bytes, grammar: Grammar) -> list[Import]:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from victor_memory._event_loops import Background
 from victor_memory._logging import get_logger
 from victor_memory.codebase.found import FoundChunk
 from victor_memory.codebase.records import Version
@@ -42,7 +43,7 @@ class ResidentChunks:
         self._synced = -1
         """The version of the view that the copy was last compared with."""
         self._searches = 0
-        self._loading: asyncio.Task[None] | None = None
+        self._loading = Background()
 
     async def current(self) -> ResidentIndex[FoundChunk] | None:
         """Return the copy if it is what the view says now; start to make it if that pays."""
@@ -52,12 +53,11 @@ class ResidentChunks:
         if self._index is None:
             self._searches += 1
             if self._searches > 1:
-                self.warm()
-            return None
-        if self._synced != self._view.version:
+                await self._loading.go_on(self._load)
+        elif self._synced != self._view.version:
             missing = self._compare()
             if len(missing) > FILES_AT_ONCE:
-                self.warm()
+                await self._loading.go_on(self._load)
             elif missing:
                 await self._read(missing)
                 if self._index is None:
@@ -65,17 +65,13 @@ class ResidentChunks:
                 self._compare()
         return self._index if self._synced == self._view.version else None
 
-    def warm(self) -> asyncio.Task[None]:
-        """Start to make the copy, unless that is under way; the task ends when it is made."""
-        if self._loading is None or self._loading.done():
-            self._loading = asyncio.create_task(self._load())
-        return self._loading
+    async def warm(self) -> None:
+        """Make the copy, or wait for that if it is under way."""
+        await self._loading.finish(self._load)
 
     async def close(self) -> None:
         """Stop what is under way, and forget the copy."""
-        if self._loading is not None:
-            self._loading.cancel()
-            await asyncio.gather(self._loading, return_exceptions=True)
+        await self._loading.stop()
         self._forget()
 
     # -- told by the indexer ----------------------------------------------------------------------

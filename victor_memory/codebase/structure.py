@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import heapq
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,7 @@ from victor_memory.codebase.exclusions import (
 )
 from victor_memory.codebase.files import MAX_FILE_BYTES, SourceTree, decode
 from victor_memory.codebase.languages import language_of
+from victor_memory.codebase.references import DECLARATION
 from victor_memory.codebase.request import KINDS, globbed, likeness
 from victor_memory.codebase.secrets import redact_source
 from victor_memory.codebase.syntax import Syntax, parse
@@ -57,7 +59,8 @@ class Defined:
     start_line: int
     end_line: int
     kind: str
-    """See `types.Symbol`; `unknown` where there is no grammar."""
+    """See `types.Symbol`; `declaration` where a function is only declared, `unknown` where there is
+    no grammar."""
     name: str
     qualified: str
     signature: str
@@ -153,7 +156,10 @@ class _File:
 
     def definitions(self) -> Iterator[Defined]:
         if self.syntax is not None:
-            yield from (_defined(self.path, one) for one in self.syntax.symbols)
+            both = heapq.merge(
+                self.syntax.symbols, self.syntax.declarations(), key=lambda one: one.start_line
+            )
+            yield from (_defined(self.path, one) for one in both)
             return
         lines = self.text.split("\n")
         for one in definitions(self.text, self.language):
@@ -194,6 +200,7 @@ class Structure:
     ) -> SymbolsAnswer:
         """Return where *name* is defined: a bare name, or the end of a qualified one, `Client.get`.
 
+        Where it is only declared, as a function in a header of C, comes last.
         Only a *kind* (`function`, `method`, `class`, ...), and only in files matching the glob
         *path*. If nothing is called exactly so, case does not count; if nothing is even then, there
         are suggestions.
@@ -202,8 +209,9 @@ class Structure:
             InvalidRequestError: an argument cannot be used.
 
         """
-        if kind is not None and kind not in KINDS:
-            msg = f"There is no kind {kind!r}. Use one of: {', '.join(sorted(KINDS))}."
+        kinds = KINDS | {DECLARATION}
+        if kind is not None and kind not in kinds:
+            msg = f"There is no kind {kind!r}. Use one of: {', '.join(sorted(kinds))}."
             raise InvalidRequestError(msg)
         word, glob = _checked(name, limit), None if path is None else globbed(path)
         return await asyncio.to_thread(self._symbols, name, word, kind, glob, limit)
@@ -245,7 +253,7 @@ class Structure:
             known = [one for file in seen for one in file.definitions()]
             found = [one for one in known if wanted(one, same_but_case)]
         suggestions = () if found else self._suggested(word, glob, known)
-        found.sort(key=lambda one: (one.path, one.start_line))
+        found.sort(key=lambda one: (one.kind == DECLARATION, one.path, one.start_line))
         return SymbolsAnswer(name, tuple(found[:limit]), len(found), suggestions, looked)
 
     def _suggested(

@@ -178,7 +178,12 @@ def _defined(node: Node, kind: str, data: bytes) -> Named:
 
 def _prototype(node: Node, kind: str, data: bytes) -> Named:
     """A member that is a function."""
-    declarator = node.child_by_field_name("declarator")
+    name = declared_function(node.child_by_field_name("declarator"), data)
+    return None if name is None else (kind, name, None)
+
+
+def declared_function(declarator: Node | None, data: bytes) -> str | None:
+    """Return the name of the function that *declarator* declares; `None` if it is none."""
     while declarator is not None and declarator.type in {
         "pointer_declarator",
         "reference_declarator",
@@ -186,10 +191,12 @@ def _prototype(node: Node, kind: str, data: bytes) -> Named:
         declarator = declarator.child_by_field_name("declarator") or _last(declarator)
     if declarator is None or declarator.type != "function_declarator":
         return None
-    name = _declarator(declarator)
-    if name is None or name.type == "parenthesized_declarator":
-        return None
-    return kind, text_of(name, data), None
+    inner = declarator.child_by_field_name("declarator")
+    if inner is not None and inner.type == "parenthesized_declarator":
+        inner = _last(inner)
+    if inner is None or inner.type in {"pointer_declarator", "function_declarator"}:
+        return None  # a pointer to a function, or a macro around the name
+    return text_of(inner, data)
 
 
 def _variable(node: Node, kind: str, data: bytes) -> Named:

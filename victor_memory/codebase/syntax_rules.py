@@ -46,6 +46,7 @@ class Grammar:
     clauses: frozenset[int]
     calls: tuple[tuple[str, NamePath], ...]
     imports: tuple[str, ...]
+    declares: tuple[str, ...]
 
 
 @cache
@@ -78,6 +79,7 @@ def grammar_rules(name: str, language: Language) -> Grammar:
     meanings: dict[str, Rule] = {}
     calls: list[tuple[str, NamePath]] = []
     imports: list[str] = []
+    declares: list[str] = []
     known = frozenset(kinds.values())
     for node, rule in rules_of(name):
         if node not in known:
@@ -86,6 +88,8 @@ def grammar_rules(name: str, language: Language) -> Grammar:
             calls.append((node, rule.path))
         elif rule.meaning == "import":
             imports.append(node)
+        elif rule.meaning == "declare":
+            declares.append(node)
         else:
             meanings[node] = rule
     actions = {
@@ -102,4 +106,5 @@ def grammar_rules(name: str, language: Language) -> Grammar:
         frozenset(number for number, one in kinds.items() if _CLAUSE_NODE.search(one)),
         tuple(calls),
         tuple(imports),
+        tuple(declares),
     )

@@ -201,8 +201,8 @@ def _definition(  # noqa: PLR0917 - called for every definition: by position is 
         return None
     if kind == "function" and owner is not None and owner.kind in HOLDERS:
         kind = "method"
-    name, qualified = _qualified(kind, text, owner)
-    signature = "" if kind == SCOPE else _signature(node, kind, body, data, bodies)
+    name, qualified = qualified_of(kind, text, owner)
+    signature = "" if kind == SCOPE else signature_of(node, kind, body, data, bodies)
     return _Open(kind, name, qualified, signature, first, end, node.start_byte, owner)
 
 
@@ -232,7 +232,8 @@ def _key_depth(owner: _Open | None) -> bool:
     return True
 
 
-def _qualified(kind: str, text: str, owner: _Open | None) -> tuple[str, str]:
+def qualified_of(kind: str, text: str, owner: _Open | None) -> tuple[str, str]:
+    """Return the bare and the qualified name of *text*, a definition in *owner*."""
     name = " ".join(text.split())
     if kind in WORDED:
         name = name.strip("\"'`")[:_NAME_CHARACTERS]
@@ -252,9 +253,10 @@ def _qualified(kind: str, text: str, owner: _Open | None) -> tuple[str, str]:
     return name, qualified
 
 
-def _signature(
+def signature_of(
     node: Node, kind: str, body: Node | None, data: bytes, bodies: frozenset[int]
 ) -> str:
+    """Return the declaration of *node*, of the tree of *data*, on one line and without its body."""
     start, column = node.start_byte, node.start_point[1]
     before = data[start - min(column, _SIGNATURE_BYTES) : start]
     if _STATEMENT_START.fullmatch(before):

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from tokenizers import Tokenizer
 
 WORD_INSIDE_WORD: Final = "(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
@@ -26,7 +28,7 @@ BATCH: Final = 128
 _PLAIN: Final = re.compile(r"[ -~\t\n\r]*")
 _PRINTABLE: Final = re.compile(r"[!-~]+")
 _BLANKS: Final = re.compile(r"[ \t\n\r]+")
-_UNITS: Final = re.compile(r"[A-Za-z0-9]+|[^A-Za-z0-9\s]")
+_UNITS: Final = re.compile(r"[A-Za-z0-9]+|[^A-Za-z0-9\s]+")
 
 
 class WordPieces:
@@ -41,17 +43,18 @@ class WordPieces:
         self._special = [one["content"] for one in described.get("added_tokens") or ()]
         self._known: dict[str, Sequence[int]] = {}
 
-    def ids(self, texts: Sequence[str]) -> Iterator[Sequence[int]]:
+    def ids(self, texts: Sequence[str]) -> Iterator[npt.NDArray[np.int64]]:
         """Yield the ids of each text's pieces, without special tokens at its ends."""
+        import numpy as np
+
         for start in range(0, len(texts), BATCH):
             batch = texts[start : start + BATCH]
             if self._by_word and not any(one in text for text in batch for one in self._special):
                 words = [_words(text) for text in batch]
-                known = self._pieces(set(chain.from_iterable(words)))
-                for some in words:
-                    yield list(chain.from_iterable(map(known.__getitem__, some)))
+                yield from _replaced(words, self._pieces(set(chain.from_iterable(words))))
             else:
-                yield from self._encode(batch)
+                for one in self._encode(batch):
+                    yield np.array(one, dtype=np.int64)
 
     def _pieces(self, words: set[str]) -> Mapping[str, Sequence[int]]:
         known = self._known
@@ -71,6 +74,27 @@ class WordPieces:
     def _encode(self, texts: Sequence[str]) -> list[list[int]]:
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [one.ids for one in encodings]
+
+
+def _replaced(
+    texts: Sequence[Sequence[str]], known: Mapping[str, Sequence[int]]
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield each of *texts*, which are lists of words, with all words replaced by their pieces."""
+    import numpy as np
+
+    # One number for each word, then arrays: a list of the pieces of each text takes twice as long.
+    numbers = {word: number for number, word in enumerate(set(chain.from_iterable(texts)))}
+    pieces = [known[word] for word in numbers]
+    sizes = np.fromiter(map(len, pieces), np.int64, len(pieces))
+    starts = np.cumsum(sizes) - sizes
+    flat = np.fromiter(chain.from_iterable(pieces), np.int64, int(sizes.sum()))
+    lengths = [len(words) for words in texts]
+    said = np.fromiter(map(numbers.__getitem__, chain.from_iterable(texts)), np.int64, sum(lengths))
+    counts = sizes[said]
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    ids = flat[np.repeat(starts[said] - ends[:-1], counts) + np.arange(ends[-1])]
+    for start, end in pairwise(ends[np.cumsum([0, *lengths])]):
+        yield ids[start:end]
 
 
 def _words(text: str) -> list[str]:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -84,11 +83,10 @@ class StaticEmbedder(LocalEmbedder):
 
         vectors = np.zeros((len(texts), self._model.vectors.shape[1]), dtype=np.float32)
         parts = pieces(texts, LONGEST)
-        found = self._model.pieces.ids([part for _, part in parts])
-        owned = zip((owner for owner, _ in parts), found, strict=True)
-        for owner, some in groupby(owned, key=itemgetter(0)):
-            ids = np.array([one for _, part in some for one in part], dtype=np.int64)
-            vectors[owner] = self._model.sum(ids)
+        found = list(self._model.pieces.ids([part for _, part in parts]))
+        owners = np.repeat([owner for owner, _ in parts], [len(one) for one in found])
+        for owner, tokens, counts in self._model.counted(np.concatenate(found), owners):
+            vectors[owner] = self._model.sum(tokens, counts)
         vectors[~vectors.any(axis=1), -1] = 1
         return unit(vectors)
 
@@ -108,11 +106,30 @@ class _Model:
     exponent: float
     """A piece that occurs n times counts n to the power of this."""
 
-    def sum(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    def counted(
+        self, ids: npt.NDArray[np.int64], owners: npt.NDArray[np.int64]
+    ) -> Iterator[tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+        """Yield each of *owners* with its pieces, in order, and how often it has each."""
+        import numpy as np
+
+        # All at once: to look for what is equal text by text takes three times as long.
+        known = ids != self.unknown
+        size = int(ids.max(initial=0)) + 1
+        both = owners[known] * size + ids[known]
+        both = np.sort(both.astype(np.int32) if both.max(initial=0) < 2**31 else both)
+        firsts = np.flatnonzero(np.diff(both, prepend=-1))
+        counts = np.diff(firsts, append=len(both))
+        owned, tokens = np.divmod(both[firsts], size)
+        edges = np.flatnonzero(np.diff(owned, prepend=-1, append=-1))
+        for start, end in pairwise(edges):
+            yield int(owned[start]), tokens[start:end], counts[start:end]
+
+    def sum(
+        self, tokens: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float32]:
         """Return the weighted sum of the pieces' vectors, in the direction of their mean."""
         import numpy as np
 
-        tokens, counts = np.unique(ids[ids != self.unknown], return_counts=True)
         shares = counts.astype(np.float32) ** self.exponent
         if self.weights is not None:
             shares *= self.weights[tokens]
@@ -129,9 +146,12 @@ def _read(folder: Path) -> _Model:
     if "embeddings" not in tensors:
         msg = f"{folder / WEIGHTS} holds no static embeddings. Name a model2vec directory."
         raise EmbeddingError(msg)
-    described = json.loads((folder / TOKENIZER).read_text("utf-8"))
+    packed = (folder / TOKENIZER).read_text("utf-8")
+    described = json.loads(packed)
+    tokenizer = Tokenizer.from_str(packed)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
     described["truncation"] = described["padding"] = None
-    tokenizer = Tokenizer.from_str(json.dumps(described))
     vectors, mapping = tensors["embeddings"], tensors.get("mapping")
     if (size := tokenizer.get_vocab_size()) != len(vectors if mapping is None else mapping):
         msg = f"{folder} has {size} pieces and {len(vectors)} vectors. Name a whole model."

@@ -1,9 +1,10 @@
-"""The LanceDB client, imported when it is first needed, and in less than half its time.
+"""The LanceDB client, imported when it is first needed, and in a third of its time.
 
 Most of `import lancedb` is spent on things that no local table uses, which are put off or left out:
 
-* it imports the models of a namespace server's REST interface, whose package also runs its clients,
-  and pydantic builds a validator for each model: both can wait until somebody needs them;
+* it imports the models of a namespace server's REST interface and its clients: they are promised
+  until somebody uses one (`_deferred`). For the few that it imports itself, and its own, pydantic
+  builds the validators when they are first needed;
 * before Python 3.12 it has `overrides` check each method that it overrides: from 3.12 on it uses
   `typing.override`, which checks nothing, and so it does here.
 """
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from victor_memory.providers._deferred import defer
+from victor_memory.providers._deferred import defer, promised
 
 if TYPE_CHECKING:
     import lancedb
@@ -35,7 +36,8 @@ def load() -> None:
         if "lancedb" in globals():
             return
         defer("lance_namespace_urllib3_client")
-        with _unbuilt_models(), _unchecked_overrides():
+        defer("lance_namespace_urllib3_client.models")
+        with _unbuilt_models(), _unchecked_overrides(), promised("lance_namespace"):
             import lancedb
             from lancedb.expr import col
             from lancedb.index import FTS, IvfSq

@@ -1,7 +1,8 @@
 """Purging a Lance table, seen from those who read it meanwhile.
 
-A purge leaves no file of an earlier version. Whoever was reading one finds that a file is gone, and
-reads again: the records are where the newest version says.
+A purge leaves no file of an earlier version, and many writes in a short time leave few. Whoever was
+reading such a version finds that a file is gone, and reads again: the records are where the newest
+version says.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 import pyarrow as pa
@@ -21,6 +23,8 @@ S = TypeVar("S")
 T = TypeVar("T")
 PAUSES: Final = (0.01, 0.05, 0.2, 0.5, 1.0)
 """Seconds before a reading is tried again."""
+LEAST_AGE: Final = timedelta(seconds=1)
+"""A reading mostly takes less."""
 ROWS: Final = 4096
 """Records written anew at a time."""
 
@@ -70,6 +74,19 @@ def is_gone(exc: Exception) -> bool:
     """Whether *exc* says that a file of the table is not there."""
     said = str(exc).lower()
     return "not found" in said and (".lance" in said or "manifest" in said or "_indices" in said)
+
+
+async def age_of_newest(table: Any, count: int) -> timedelta:
+    """Return how long the newest *count* versions of *table* go back; for ever if there are less.
+
+    Versions that are not yet `LEAST_AGE` old are among them in any case.
+    """
+    versions = await table.list_versions()
+    if len(versions) <= count:
+        return timedelta.max
+    # The client gives local time, without a zone.
+    written: datetime = versions[-count]["timestamp"]
+    return max(LEAST_AGE, datetime.now() - written)  # noqa: DTZ005
 
 
 async def survivors(table: Any) -> pa.RecordBatchReader:

@@ -121,6 +121,11 @@ class Lifecycle(abc.ABC):
         return self._closed
 
     @property
+    def opened(self) -> bool:
+        """Whether the store was opened, and with it the model loaded."""
+        return self._opened
+
+    @property
     def collection(self) -> str:
         """Name of the collection inside the store."""
         return self.options.collection

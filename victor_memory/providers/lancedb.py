@@ -38,7 +38,7 @@ from victor_memory.errors import (
 from victor_memory.providers import _lance_client as client
 from victor_memory.providers._group_commit import GroupCommit
 from victor_memory.providers._lance_filters import to_sql
-from victor_memory.providers._lance_purging import again, scan_again, survivors
+from victor_memory.providers._lance_purging import again, age_of_newest, scan_again, survivors
 from victor_memory.providers._lance_rows import (
     HIT_COLUMNS,
     fetch,
@@ -78,6 +78,9 @@ class LanceDBOptions(ProviderOptions):
     )
     retention_seconds: int = Field(
         120, ge=10, description="Age at which an old version may be pruned, in seconds."
+    )
+    max_versions: int = Field(
+        128, ge=16, description="Versions beyond which younger ones are pruned too."
     )
     lock_timeout: float = Field(
         60.0, gt=0, description="Seconds to wait for this machine's other writers."
@@ -280,9 +283,10 @@ class LanceDBProvider(BaseEmbeddingProvider):
     async def _optimize(self) -> None:
         """Merge fragments, prune versions, bring the indexes up to date. Called while writing."""
         try:
-            await self._table.optimize(
-                cleanup_older_than=timedelta(seconds=self.options.retention_seconds)
-            )
+            # A reader of a version that is pruned reads again, as after a purge.
+            age = await age_of_newest(self._table, self.options.max_versions)
+            kept = min(age, timedelta(seconds=self.options.retention_seconds))
+            await self._table.optimize(cleanup_older_than=kept)
             await self._index_vectors()
         except RuntimeError as exc:
             # A writer on another machine came first: the next run does what this one could not.

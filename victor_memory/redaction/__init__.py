@@ -15,13 +15,14 @@ import re
 from bisect import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from victor_memory.errors import PluginError
 from victor_memory.redaction import named, shapes
 from victor_memory.redaction.formats import FORMATS, Span
 from victor_memory.redaction.names import HINTS
 from victor_memory.redaction.places import PLACES
+from victor_memory.redaction.runs import runs
 
 __all__ = ["Redaction", "Redactor", "redact", "redact_secrets"]
 
@@ -76,7 +77,34 @@ def redact(text: str, redactors: Iterable[Redactor]) -> Redaction:
 
 
 _RULES: Final = (*FORMATS, *PLACES)
-_HINTS: Final = tuple((hint, number) for number, one in enumerate(_RULES) for hint in one.hints)
+_TOKENS: Final = tuple(
+    (hint, number) for number, one in enumerate(_RULES) if one.token for hint in one.hints
+)
+_Hints: TypeAlias = tuple[tuple[str, tuple[int, ...]], ...]
+"""Each with the numbers of its rules."""
+_SHARED: Final = ("hook", "private")
+"""Parts of several hints that are none themselves."""
+
+
+def _clues() -> Iterator[tuple[str, _Hints]]:
+    """Yield the hints that are looked for in the whole text, below a part that they share.
+
+    Where that is missing, they are: a text is searched forty times rather than a hundred.
+    """
+    numbers: dict[str, tuple[int, ...]] = dict.fromkeys(HINTS, ())
+    for number, one in enumerate(_RULES):
+        for hint in () if one.token else one.hints:
+            numbers[hint] = (*numbers.get(hint, ()), number)
+    below: dict[str, list[str]] = {}
+    for hint in numbers:
+        parts = [one for one in (*numbers, *_SHARED) if one in hint]
+        below.setdefault(min(parts, key=len), []).append(hint)
+    for clue, hints in below.items():
+        yield clue, tuple((hint, numbers[hint]) for hint in hints)
+
+
+_CLUES: Final = tuple(_clues())
+_SPEAKING: Final = frozenset(HINTS)
 _PUBLIC: Final = re.compile(
     r"base64,[A-Za-z0-9+/=\s\\]{40,}?(?![A-Za-z0-9+/=])"
     r"|-----BEGIN (?![A-Z0-9 ]*PRIVATE)[A-Z0-9 ]{1,40}-----[^-]*"
@@ -103,13 +131,33 @@ def redact_secrets(text: str, /) -> Redaction:
 def _found(text: str) -> Iterator[Span]:
     """Yield what is a secret in *text*: what says most about it first."""
     lowered = text.lower()
-    # A plain loop over a flat table: for an ordinary text this is all that happens.
-    for number in sorted({number for hint, number in _HINTS if hint in lowered}):
+    among = runs(text)
+    tokens = "\n".join([text[start:end] for start, end in among]).lower()
+    wanted, speaking = _wanted(lowered, tokens)
+    for number in sorted(wanted):
         yield from _RULES[number].find(text, lowered)
     public = [match.span() for match in _PUBLIC.finditer(text)] if _is_encoded(lowered) else []
-    if any(hint in lowered for hint in HINTS):
-        yield from _outside(named.find(text, lowered), public)
-    yield from _outside(shapes.find(text), public)
+    if speaking:
+        yield from _outside(named.find(text, lowered, speaking), public)
+    yield from _outside(shapes.find(text, among), public)
+
+
+def _wanted(lowered: str, tokens: str) -> tuple[set[int], list[str]]:
+    """Return the numbers of the rules that may find something, and those of `HINTS` in *lowered*.
+
+    Both arguments are in lower case.
+    """
+    # Plain loops over flat tables: for an ordinary text this is nearly all that happens.
+    wanted = {number for hint, number in _TOKENS if hint in tokens}
+    speaking: list[str] = []
+    for clue, hints in _CLUES:
+        if clue in lowered:
+            for hint, numbers in hints:
+                if hint == clue or hint in lowered:
+                    wanted.update(numbers)
+                    if hint in _SPEAKING:
+                        speaking.append(hint)
+    return wanted, speaking
 
 
 def _is_encoded(lowered: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from victor_memory.redaction.values import has_digit
@@ -21,26 +22,40 @@ BEFORE: Final = 400
 AFTER: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rule:
     """One kind of secret. The group `secret` of *pattern* (or all of it) is what goes.
 
     Only the lines around *hints* (lower case) are searched: that is what makes most texts free. A
     match that begins more than `BEFORE` characters before a hint, or goes on over lines more than
-    `AFTER` behind it, needs *whole*. *accept* has the last word on a match.
+    `AFTER` behind it, needs *whole*. *accept* has the last word on a match. In a rule for a *token*
+    each hint is part of a run of characters that `runs` finds. *swift* is for hints that are
+    everywhere and a pattern that begins with a sign: then first the whole text is searched.
     """
 
     label: str
     hints: tuple[str, ...]
-    pattern: re.Pattern[str]
+    pattern: str
     accept: Callable[[re.Match[str]], bool] | None = None
+    flags: int = 0
     whole: bool = False
+    token: bool = False
+    swift: bool = False
+
+    @cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        # Not before it is needed: most programs never meet most kinds of secrets.
+        # ASCII, so that a key ends where the Chinese words around it begin, although no space does.
+        return re.compile(self.pattern, self.flags | re.ASCII)
 
     def find(self, text: str, lowered: str) -> Iterator[Span]:
         """Yield what goes from *text*, which is *lowered* in lower case."""
-        group = "secret" if "secret" in self.pattern.groupindex else 0
+        pattern = self._compiled
+        if self.swift and not pattern.search(text):
+            return
+        group = "secret" if "secret" in pattern.groupindex else 0
         for first, last in self._stretches(text, lowered):
-            for match in self.pattern.finditer(text, first, last):
+            for match in pattern.finditer(text, first, last):
                 if self.accept is None or self.accept(match):
                     yield (*match.span(group), self.label)
 
@@ -72,13 +87,21 @@ def rule(
     pattern: str,
     accept: Callable[[re.Match[str]], bool] | None = None,
     flags: int = 0,
-    *,
-    whole: bool = False,
+    **more: bool,
 ) -> Rule:
     """Return the rule of these parts."""
     wanted = (hints,) if isinstance(hints, str) else tuple(hints)
-    # ASCII, so that a key ends where the Chinese words around it begin, although no space does.
-    return Rule(label, wanted, re.compile(pattern, flags | re.ASCII), accept, whole)
+    return Rule(label, wanted, pattern, accept, flags, **more)
+
+
+def token(
+    label: str,
+    hints: Sequence[str] | str,
+    pattern: str,
+    accept: Callable[[re.Match[str]], bool] | None = None,
+) -> Rule:
+    """Return the rule for a token: *pattern* matches nothing but one, and a hint is part of it."""
+    return rule(label, hints, pattern, accept, token=True)
 
 
 def _digit(match: re.Match[str]) -> bool:
@@ -110,18 +133,22 @@ FORMATS: Final = (
         "private-key", "private-lines:", rf"(?i)private-lines: \d+(?P<secret>{_LINES})", whole=True
     ),
     # The first line of a key in base64, as Kubernetes and many variables have it.
-    rule(
+    token(
         "private-key",
         "ls0tls1crudjti",
         r"LS0tLS1CRUdJTi(?:B[A-Za-z0-9+/]{2,14})?(?:BSSVZBVEUg|UFJJVkFURS|QUklWQVRF)[A-Za-z0-9+/=]{16,}",
     ),
-    rule("private-key", "age-secret-key-1", r"(?i)\bAGE-SECRET-KEY-1[0-9A-Z]{40,}"),
-    rule("jwt", "eyj", r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}(?:\.[\w-]*)?"),
-    rule("jwt", "eyj", r"\beyJ[\w-]{12,}\.[\w-]{20,}\.[\w-]{8,}(?:\.[\w-]{4,}){0,2}"),
-    rule("aws-key", ("akia", "asia", "abia", "acca"), r"\bA(?:KI|SI|BI|CC)A[A-Z0-9]{16}\b"),
-    rule("github-token", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"\bgh[pousr]_[A-Za-z0-9]{30,}"),
-    rule("github-token", "github_pat_", r"\bgithub_pat_\w{22,}"),
-    rule(
+    token("private-key", "age-secret-key-1", r"(?i)\bAGE-SECRET-KEY-1[0-9A-Z]{40,}"),
+    token("jwt", "eyj", r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}(?:\.[\w-]*)?"),
+    token("jwt", "eyj", r"\beyJ[\w-]{12,}\.[\w-]{20,}\.[\w-]{8,}(?:\.[\w-]{4,}){0,2}"),
+    token("aws-key", ("akia", "asia", "abia", "acca"), r"\bA(?:KI|SI|BI|CC)A[A-Z0-9]{16}\b"),
+    token(
+        "github-token",
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
+        r"\bgh[pousr]_[A-Za-z0-9]{30,}",
+    ),
+    token("github-token", "github_pat_", r"\bgithub_pat_\w{22,}"),
+    token(
         "gitlab-token",
         [f"gl{one}-" for one in "pat oas dt rt rtr cbt ptt ft imt agent wt soat ffct".split()],
         r"\bgl(?:pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|wt|soat|ffct)-[\w.=-]{20,}",
@@ -131,28 +158,30 @@ FORMATS: Final = (
         ("xox", "xapp-"),
         r"\bx(?:ox[a-z](?:\.xox[a-z])?|app)-(?:\d-)?[A-Za-z0-9-]{10,}",
     ),
-    rule("anthropic-key", "sk-ant-", r"(?<![\w-])sk-ant-[\w-]{16,}"),
-    rule("openai-key", "sk-", r"(?<![\w-])sk-(?P<body>[\w-]{20,})", _digit),
-    rule("google-key", "aiza", rf"\bAIza[\w-]{{35}}{_END}"),
-    rule("google-key", ("ya29.", "gocspx-"), r"\b(?:ya29\.|GOCSPX-)[\w-]{20,}"),
-    rule("azure-secret", "q~", r"(?<![\w~.-])[\w~.-]{3}\dQ~[\w~.-]{31,34}(?![\w~.-])"),
-    rule(
+    token("anthropic-key", "sk-ant-", r"(?<![\w-])sk-ant-[\w-]{16,}"),
+    token("openai-key", "sk-", r"(?<![\w-])sk-(?P<body>[\w-]{20,})", _digit),
+    token("google-key", "aiza", rf"\bAIza[\w-]{{35}}{_END}"),
+    token("google-key", ("ya29.", "gocspx-"), r"\b(?:ya29\.|GOCSPX-)[\w-]{20,}"),
+    token("azure-secret", "q~", r"(?<![\w~.-])[\w~.-]{3}\dQ~[\w~.-]{31,34}(?![\w~.-])"),
+    token(
         "stripe-key",
         ("k_live_", "k_test_", "whsec_"),
         r"\b(?:[rs]k_(?:live|test)|whsec)_[\w+/=]{10,}",
     ),
-    rule("sendgrid-key", "sg.", r"\bSG\.[\w-]{16,}\.[\w-]{16,}"),
-    rule("twilio-key", "sk", r"SK(?<!\wSK)[0-9a-f]{32}\b"),
-    rule("mailgun-key", "key-", r"\bkey-[0-9a-f]{32}\b"),
-    rule("databricks-token", "dapi", r"\bdapi[0-9a-f]{32}"),
+    token("sendgrid-key", "sg.", r"\bSG\.[\w-]{16,}\.[\w-]{16,}"),
+    token("twilio-key", "sk", r"SK(?<!\wSK)[0-9a-f]{32}\b"),
+    token("mailgun-key", "key-", r"\bkey-[0-9a-f]{32}\b"),
+    token("databricks-token", "dapi", r"\bdapi[0-9a-f]{32}"),
     rule("telegram-token", ":aa", rf"(?<!\d)\d{{8,10}}:AA[\w-]{{30,}}{_END}"),
-    rule("vault-token", ("hvs.", "hvb.", "hvr."), r"\bhv[sbr]\.[\w-]{20,}"),
-    rule("atlassian-token", ("atatt3", "atctt3"), r"\bAT[AC]TT3[\w=-]{20,}"),
+    token("vault-token", ("hvs.", "hvb.", "hvr."), r"\bhv[sbr]\.[\w-]{20,}"),
+    token("atlassian-token", ("atatt3", "atctt3"), r"\bAT[AC]TT3[\w=-]{20,}"),
     # What a password is stored as: enough to try passwords against.
     rule(
         "password-hash",
-        ("$2", "$5$", "$6$", "$y$", "$apr1$", "$argon2", "$scrypt", "$pbkdf2", "pbkdf2_sha"),
-        r"\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}|\$(?:5|6|y|apr1|argon2(?:id|i|d)|scrypt|pbkdf2[\w-]*)\$"
-        r"[\w./+=,$-]{20,}|pbkdf2_sha\d+\$\d+\$[\w./+=$-]{20,}",
+        "$",
+        r"\$(?:2[abxy]\$\d\d\$[./A-Za-z0-9]{53}"
+        r"|(?:5|6|y|apr1|argon2(?:id|i|d)|scrypt|pbkdf2[\w-]*)\$[\w./+=,$-]{20,})",
+        swift=True,
     ),
+    rule("password-hash", "pbkdf2_sha", r"pbkdf2_sha\d+\$\d+\$[\w./+=$-]{20,}"),
 )

@@ -9,11 +9,11 @@ the value is a secret depends on how strong the name is and how the value is wri
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from victor_memory.redaction.formats import Span
-from victor_memory.redaction.names import ANCHOR, Name, names
+from victor_memory.redaction.names import ANCHOR, HINTS, Name, names
 from victor_memory.redaction.values import (
     has_digit,
     is_expression,
@@ -113,10 +113,10 @@ class _Value(NamedTuple):
         return self.start, self.end, label
 
 
-def find(text: str, lowered: str) -> Iterator[Span]:
-    """Yield the values in *text*, which is *lowered* in lower case, that a name for secrets has."""
+def find(text: str, lowered: str, hints: Iterable[str] = HINTS) -> Iterator[Span]:
+    """Yield the values in *text* that a name for secrets has; the arguments are as of `names`."""
     done = 0
-    for name in names(text, lowered):
+    for name in names(text, lowered, hints):
         if name.end <= done:
             continue
         if found := _assigned(name) or _said(name):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final
 
 HINTS: Final = (
-    "pass", "pwd", "pw", "secret", "token", "key", "cred", "dsn", "auth", "mnemonic",
+    "pass", "pw", "secret", "token", "key", "cred", "dsn", "auth", "mnemonic",
     "seed phrase", "seed_phrase", "mot de passe", "contrase", "senha", "wachtwoord", "hasło",
     "密码", "密碼", "口令", "пароль", "パスワード",
 )  # fmt: skip
-"""In lower case: a text without any of them has no such name."""
+"""In lower case: how the words of `ANCHOR` begin. A text without any has no such name."""
 ANCHOR: Final = re.compile(
     r"pass(?:word|wort|wd|phrase|code|wörter)?(?![a-rt-z])|pwd|pw(?![a-z])|secret|token"
     r"|cred(?:ential)?s?(?![a-z])|(?<=[a-z_\-. ])key(?![a-z])|(?<![a-z])auth(?![a-z])|dsn(?![a-z])"
@@ -22,8 +22,8 @@ ANCHOR: Final = re.compile(
     re.IGNORECASE,
 )
 """The word of a name that speaks of secrets."""
-_CHARACTER: Final = re.compile(r"[A-Za-z0-9_.$-]")
 _LONGEST: Final = 60
+_REST: Final = re.compile(rf"[A-Za-z0-9_.$-]{{0,{_LONGEST}}}")
 _LOOK_BACK: Final = 80
 """Characters of a line that are looked at before a name."""
 _SEGMENT: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
@@ -92,27 +92,35 @@ class Name:
         return self.text[max(self.text.rfind("\n", first, self.start) + 1, first) : self.start]
 
 
-def names(text: str, lowered: str) -> Iterator[Name]:
-    """Yield the names of *text*, which is *lowered* in lower case, that speak of secrets."""
-    for match in _anchors(text, lowered):
+def names(text: str, lowered: str, hints: Iterable[str] = HINTS) -> Iterator[Name]:
+    """Yield the names of *text*, which is *lowered* in lower case, that speak of secrets.
+
+    It is enough to give those of `HINTS` that are in it.
+    """
+    for match in _anchors(text, lowered, hints):
         start, end = match.span()
-        while start > 0 and match.start() - start < _LONGEST and _CHARACTER.match(text[start - 1]):
-            start -= 1
-        while end < len(text) and end - match.end() < _LONGEST and _CHARACTER.match(text[end]):
-            end += 1
+        start -= _length(text[max(0, start - _LONGEST) : start][::-1], 0)
+        end += _length(text, end)
         while end > match.end() and text[end - 1] in ".-":
             end -= 1
         yield Name(text, start, end, match[0].lower())
 
 
-def _anchors(text: str, lowered: str) -> Iterator[re.Match[str]]:
+def _length(text: str, start: int) -> int:
+    """Return for how many characters a name goes on at *start*."""
+    match = _REST.match(text, start)
+    assert match is not None
+    return match.end() - start
+
+
+def _anchors(text: str, lowered: str, hints: Iterable[str]) -> Iterator[re.Match[str]]:
     if len(lowered) != len(text):
         # A few letters change their length: then places do not correspond.
         yield from ANCHOR.finditer(text)
         return
     # Looked for one by one: one expression of all words takes ten times as long.
     places: set[int] = set()
-    for hint in HINTS:
+    for hint in hints:
         at = lowered.find(hint)
         while at >= 0:
             places.add(at)

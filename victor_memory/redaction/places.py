@@ -90,10 +90,11 @@ PLACES: Final = (
     rule(
         "url-parameter",
         ("sig", "token", "key", "secret", "pass", "pwd", "auth", "appid", "code=", "credential"),
-        r"[?&#](?:[\w-]{0,40}(?:signature|token|apikey|secret|password|passwd|pwd)|sig|api[_-]?key|key|access[_-]?key|"
+        r"[?&#](?=[\w-]++=)(?:[\w-]{0,40}(?:signature|token|apikey|secret|password|passwd|pwd)|sig|api[_-]?key|key|access[_-]?key|"
         r"[\w-]{0,20}[_-]key|auth|code|app_?id)=(?P<secret>[^\s&#\"'<>`)\]]{8,})",
         lambda match: has_digit(match["secret"]) and not is_stand_in(match["secret"]),
         re.IGNORECASE,
+        swift=True,
     ),
     # -- headers --
     rule(
@@ -114,10 +115,11 @@ PLACES: Final = (
     rule(
         "authorization",
         ("x-", "-token", "-key", "-secret"),
-        r"(?<=-)(?:key|token|secret|auth|signature)[\"']?[ \t]{0,3}:[ \t]{0,3}[\"'`]?"
+        r"-(?:key|token|secret|auth|signature)[\"']?[ \t]{0,3}:[ \t]{0,3}[\"'`]?"
         rf"(?P<secret>{_CREDENTIAL}{{12,}})",
         _drawn,
         re.IGNORECASE,
+        swift=True,
     ),
     rule(
         "cookie",
@@ -183,6 +185,7 @@ PLACES: Final = (
         ":",
         r"(?m):(?<=[\w.*-]:)(?:\d{2,5}|\*):[\w.*-]{1,99}:[\w.*-]{1,99}:(?P<secret>[^\s:]{4,})$",
         _chosen,
+        swift=True,
     ),
     rule("secret", "privatekey", r"(?im)^\s*PrivateKey\s*=\s*(?P<secret>[A-Za-z0-9+/]{43}=)"),
     rule(

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from victor_memory.redaction.formats import Span
+from victor_memory.redaction.runs import SHORTEST
 from victor_memory.redaction.values import (
     UUID,
     has_digit,
@@ -23,7 +24,6 @@ from victor_memory.redaction.values import (
     is_random,
 )
 
-SHORTEST: Final = 16
 _KNOWN: Final = re.compile(
     r"(?:hf|npm|gsk|r8|do[opr]_v1|shp(?:at|ca|pa|ss)|lin_api|ntn|figd|gls?[ac]|sbp|dckr_pat|rubygems"
     r"|sntry[su]|pscale_[a-z]+)_(?=\w{20})|(?:pypi|xai|pplx|PMAK|NRAK|nvapi|tvly|pul|sq0[a-z]{3}"
@@ -37,9 +37,12 @@ _KNOWN: Final = re.compile(
 LONGEST_BARE: Final = 200
 """Characters of the longest token without a prefix: longer ones are encoded data."""
 BARE: Final = 32
+WORDLESS: Final = 26
+"""Characters of the shortest token without a digit, which needs a known prefix."""
 TAIL: Final = 26
 """Random characters after a prefix that says nothing: ids have up to 24."""
-_TOKEN: Final = re.compile(r"[A-Za-z0-9][\w\-.+/=~%]{15,}+", re.ASCII)
+_TOKEN: Final = re.compile(rf"[A-Za-z0-9][\w\-.+/=~%]{{{SHORTEST - 1},}}+", re.ASCII)
+_DIGIT: Final = re.compile(r"[0-9]")
 _HEAD: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9]{0,13}[_.-]|\d[_.-](?=\d*[a-z])){1,5}", re.ASCII)
 _SPLIT: Final = re.compile(r"[_.\-]+|(?<=[a-z])(?=[A-Z])")
 _SECRET: Final = frozenset(
@@ -83,11 +86,14 @@ _FILE_END: Final = re.compile(r"\.[a-z][a-z0-9]{0,5}\Z")
 _LOOK_BACK: Final = 24
 
 
-def find(text: str) -> Iterator[Span]:
-    """Yield the tokens of *text* that are keys by their shape."""
-    for match in _TOKEN.finditer(text):
-        if not has_digit(match[0]) and not _KNOWN.match(match[0]):
+def find(text: str, among: Sequence[tuple[int, int]]) -> Iterator[Span]:
+    """Yield the tokens of *text* that are keys by their shape; *among* are its `runs`."""
+    for first, last in among:
+        if not _DIGIT.search(text, first, last) and last - first < WORDLESS:
             continue  # nearly all of source code
+        match = _TOKEN.search(text, first, last)
+        if not match or not (has_digit(match[0]) or _KNOWN.match(match[0])):
+            continue
         token = match[0].rstrip(".=-%/+~")
         if len(token) < SHORTEST:
             continue
@@ -113,7 +119,7 @@ def _is_known(token: str, text: str, start: int) -> bool:
     """Whether *token* begins as the keys of an issuer do, and goes on as no word or path does."""
     if not _KNOWN.match(token) or (text[start - 1 : start] or " ") in "_-/":
         return False
-    return has_digit(token) or (len(token) >= BARE - 6 and "/" not in token)
+    return has_digit(token) or (len(token) >= WORDLESS and "/" not in token)
 
 
 def _is_key(token: str, text: str, start: int) -> bool:

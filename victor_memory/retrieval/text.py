@@ -90,6 +90,7 @@ STOP_WORDS: Final = frozenset(
 
 _CJK: Final = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _WORD: Final = re.compile(rf"[{_CJK}]+|[^\W{_CJK}]+")
+_ASCII_WORD: Final = re.compile(r"[A-Za-z0-9_]+")
 _PART: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_A-Za-z]+")
 _CJK_RUN: Final = re.compile(rf"[{_CJK}]+")
 _STEMMER: Final = Stemmer.Stemmer("english")
@@ -144,23 +145,25 @@ class _Joined(dict[str, str]):
 _JOINED: Final = _Joined()
 
 
+def _words(text: str) -> list[str]:
+    if text.isascii():
+        return _ASCII_WORD.findall(text)  # the same words in half the time
+    return _WORD.findall(unicodedata.normalize("NFKC", text))
+
+
 def analyse(text: str) -> list[str]:
     """Return the terms of *text* in order, with repetitions."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
     found: list[str] = []
-    for word in _WORD.findall(text):
+    for word in _words(text):
         found.extend(_word_terms(word))
     return found
 
 
 def index_terms(text: str) -> str:
     """Return the terms of *text* as a store indexes them: one string, single spaces between."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
     if len(_JOINED) > MAX_KNOWN_WORDS:
         _JOINED.clear()
-    return " ".join(filter(None, map(_JOINED.__getitem__, _WORD.findall(text))))
+    return " ".join(filter(None, map(_JOINED.__getitem__, _words(text))))
 
 
 def query_terms(text: str) -> tuple[str, ...]:
