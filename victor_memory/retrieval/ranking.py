@@ -20,7 +20,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from victor_memory.retrieval.definitions import definitions
 from victor_memory.retrieval.fusion import Fused
@@ -213,6 +213,8 @@ class _Query:
         self.names = query_names(query)
         self._capitalised = _capitalised(query)
         self._lower_names = frozenset(one.lower() for one in self.names)
+        self._plain = not self.names and not self._capitalised
+        """Whether it has only words in which names are not told from others."""
         self.places = Places(terms, paths)
         in_paths = frozenset(part for path in paths for one in _path_words(path) for part in one)
         self._likeness = {
@@ -262,6 +264,8 @@ class _Query:
 
     def definition(self, defined: _Names) -> float:
         """Return what a chunk that defines the names *defined* adds."""
+        if self._plain and defined.all_words.isdisjoint(self._weights):
+            return 0.0
         named = 0.0
         if self.names:
             if not self.names.isdisjoint(defined.bare):
@@ -300,12 +304,14 @@ def rank(query: str, candidates: Sequence[Candidate], limit: int) -> list[Ranked
         )
         for path in paths
     }
+    # The same for hundreds of candidates: nothing is made here that only the best need.
+    added = {path: file.name + file.directory + file.found for path, file in files.items()}
     scored: list[_Scored] = []
     for one in candidates:
-        file = files[one.path]
-        own = {"definition": asked.definition(_defined(one)), "symbol": asked.symbol(one.symbol)}
-        total = one.fused.score + file.name + file.directory + file.found + sum(own.values())
-        scored.append(_Scored(-total * file.place, one.key, one, own))
+        path = one.path
+        definition, symbol = asked.definition(_defined(one)), asked.symbol(one.symbol)
+        total = one.fused.score + added[path] + definition + symbol
+        scored.append((-total * files[path].place, one.key, one, definition, symbol))
     return [
         Ranked(
             one.key,
@@ -315,12 +321,13 @@ def rank(query: str, candidates: Sequence[Candidate], limit: int) -> list[Ranked
                 "file_name": files[one.path].name,
                 "directory": files[one.path].directory,
                 "file": files[one.path].found,
-                **own,
+                "definition": definition,
+                "symbol": symbol,
                 "place": files[one.path].place,
                 "repeat": repeat,
             },
         )
-        for (score, _, one, own), repeat in _spread(scored, limit, _repeat(query))
+        for (score, _, one, definition, symbol), repeat in _spread(scored, limit, _repeat(query))
     ]
 
 
@@ -329,20 +336,15 @@ def rank_alike(candidates: Sequence[Candidate], limit: int) -> list[Ranked]:
 
     For what is like a piece of code: there are no words of a question to look for.
     """
-    scored = [_Scored(-one.fused.score, one.key, one, {}) for one in candidates]
+    scored: list[_Scored] = [(-one.fused.score, one.key, one, 0.0, 0.0) for one in candidates]
     return [
         Ranked(one.key, -score * repeat, {**_text_parts(one), "repeat": repeat})
-        for (score, _, one, _), repeat in _spread(scored, limit, REPEAT)
+        for (score, _, one, _, _), repeat in _spread(scored, limit, REPEAT)
     ]
 
 
-class _Scored(NamedTuple):
-    """A candidate with its score, negative so that the best is the least, and its own parts."""
-
-    score: float
-    key: str
-    one: Candidate
-    own: Mapping[str, float]
+_Scored: TypeAlias = tuple[float, str, Candidate, float, float]
+"""A score, negative so that the best is the least; the key; what it adds as definition, symbol."""
 
 
 def _text_parts(one: Candidate) -> dict[str, float]:
@@ -351,10 +353,11 @@ def _text_parts(one: Candidate) -> dict[str, float]:
 
 def _spread(scored: list[_Scored], limit: int, repeat: float) -> list[tuple[_Scored, float]]:
     """Return the best after demoting each further chunk of a file, each with its factor."""
-    seen: Counter[str] = Counter()
+    seen: defaultdict[str, int] = defaultdict(int)
     spread = []
-    for entry in sorted(scored, key=lambda entry: (entry.score, entry.key)):
-        factor = repeat ** seen[entry.one.path]
-        seen[entry.one.path] += 1
-        spread.append((entry, factor))
-    return heapq.nsmallest(limit, spread, key=lambda pair: (pair[0].score * pair[1], pair[0].key))
+    for entry in sorted(scored):  # no two keys are equal, so that nothing behind them is compared
+        path = entry[2].path
+        factor = repeat ** seen[path]
+        seen[path] += 1
+        spread.append((entry[0] * factor, entry[1], entry, factor))
+    return [(entry, factor) for _, _, entry, factor in heapq.nsmallest(limit, spread)]
