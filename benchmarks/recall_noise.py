@@ -18,7 +18,7 @@ import random
 import sys
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import long_chats
 
@@ -40,6 +40,13 @@ NONSENSE = (
 )
 
 
+class Question(NamedTuple):
+    """A question, and the ids of the documents that answer it."""
+
+    text: str
+    answers: frozenset[str]
+
+
 def main() -> None:
     """Print the shares, by kind of question."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -47,8 +54,11 @@ def main() -> None:
     parser.add_argument("--min-score", type=float, default=DEFAULT_MIN_SCORE)
     given = parser.parse_args()
     chance = random.Random(3)  # noqa: S311 - not for secrets
-    corpora = [*_shared(given.bench), *_chats()]
-    code = _code_questions(given.bench.parent)
+    corpora = [
+        (name, documents, [one.text for one in questions])
+        for name, documents, questions in answered(given.bench)
+    ]
+    code = code_questions(given.bench.parent)
     chance.shuffle(code)
     counts: defaultdict[str, list[bool]] = defaultdict(list)
     system = long_chats.adapter()
@@ -85,6 +95,11 @@ def _others(corpora: list[Any], name: str, chance: random.Random) -> list[str]:
     return chance.sample(some, min(UNRELATED, len(some)))
 
 
+def answered(bench: Path) -> list[tuple[str, list[dict[str, Any]], list[Question]]]:
+    """Return the name, the documents and the questions of every conversation."""
+    return [*_shared(bench), *_chats()]
+
+
 def _shared(bench: Path) -> list[Any]:
     place = next(iter(sorted(bench.rglob("memory_bench.py"))), None)
     spec = importlib.util.spec_from_file_location("memory_bench", place) if place else None
@@ -95,7 +110,8 @@ def _shared(bench: Path) -> list[Any]:
     found = []
     for kind, file in (("locomo", "locomo_dev.json"), ("sde", "sde_decisions.json")):
         for name, documents, queries in module.load(str(place.parent / file), "turn"):
-            found.append((f"{kind}-{name}", documents, [query[0] for query in queries]))
+            questions = [Question(query[0], frozenset(query[1])) for query in queries]
+            found.append((f"{kind}-{name}", documents, questions))
     return found
 
 
@@ -103,12 +119,13 @@ def _chats() -> list[Any]:
     names, found = list(long_chats.facts()["topics"]), []
     for number in range(0, len(names), 2):
         turns, questions = long_chats.chat(names[number : number + 2], 100_000, number)
-        asked = [question.text for question in questions]
+        asked = [Question(one.text, frozenset([str(one.turn)])) for one in questions]
         found.append((f"chat-{number}", long_chats.documents(turns), asked))
     return found
 
 
-def _code_questions(folder: Path) -> list[str]:
+def code_questions(folder: Path) -> list[str]:
+    """Return the queries of the files of JSON below *folder*."""
     found: list[str] = []
     for file in sorted(folder.rglob("*.json")):
         content = json.loads(file.read_text("utf-8"))
