@@ -50,3 +50,9 @@ def test_equal_scores_are_all_best():
     assert from_worst({"a": 0.5, "b": 0.5}) == {"a": 1.0, "b": 1.0}
     assert from_zero({"a": 0.0}) == {"a": 0.0}
     assert fuse({}, {}, 0.5) == {}
+
+
+def test_a_lower_power_brings_the_best_by_words_nearer_to_the_others():
+    plain, lower = (fuse({"a": 16.0, "b": 4.0}, {}, 0.0, power) for power in (1.0, 0.5))
+    assert [one.score for one in plain.values()] == [1.0, 0.25]
+    assert [one.score for one in lower.values()] == [1.0, 0.5]

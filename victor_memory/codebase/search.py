@@ -17,7 +17,14 @@ from victor_memory.codebase.request import SearchRequest, likeness
 from victor_memory.errors import InvalidRequestError
 from victor_memory.filters import where
 from victor_memory.retrieval.fusion import Fused, fuse
-from victor_memory.retrieval.ranking import Candidate, Ranked, dense_share, rank, rank_alike
+from victor_memory.retrieval.ranking import (
+    Candidate,
+    Ranked,
+    dense_share,
+    lexical_power,
+    rank,
+    rank_alike,
+)
 from victor_memory.retrieval.text import query_terms
 from victor_memory.types import Hit
 
@@ -27,7 +34,7 @@ if TYPE_CHECKING:
     from victor_memory.providers.base import BaseEmbeddingProvider
     from victor_memory.types import Record, Vector
 
-POOL: Final = 200
+POOL: Final = 300
 """Chunks taken from each search before ranking, at least; ten are taken for each result."""
 MAX_POOL: Final = 10_000
 RELATED_SHARE: Final = 0.5
@@ -237,7 +244,7 @@ def _ranked(
     share: float,
 ) -> list[tuple[FoundChunk, Ranked]]:
     chunks = {one.id: one for one, _ in (*lexical, *dense)}
-    fused = fuse(_scores(lexical), _scores(dense), share)
+    fused = fuse(_scores(lexical), _scores(dense), share, lexical_power(asked.query))
     ranked = rank(asked.query, _candidates_of(fused, chunks), asked.limit * SPARE)
     return [(chunks[one.key], one) for one in ranked]
 

@@ -7,11 +7,10 @@ to the same scale within one result list, and then mixed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Fused:
+class Fused(NamedTuple):
     """What each search says about one record, both 0..1, and their mixture."""
 
     lexical: float
@@ -43,14 +42,19 @@ def from_worst(scores: Mapping[str, float]) -> dict[str, float]:
 
 
 def fuse(
-    lexical: Mapping[str, float], dense: Mapping[str, float], dense_share: float
+    lexical: Mapping[str, float],
+    dense: Mapping[str, float],
+    dense_share: float,
+    lexical_power: float = 1.0,
 ) -> dict[str, Fused]:
     """Return every record of either search with its mixed score, best first, ties by key.
 
     *lexical* and *dense* map keys to raw scores, higher is better. *dense_share* is 0 for lexical
-    alone and 1 for dense alone. A record that one search did not return has 0 from it.
+    alone and 1 for dense alone. A record that one search did not return has 0 from it. With a
+    *lexical_power* below 1, the best by words is less far above the others.
     """
-    words, meaning = from_zero(lexical), from_worst(dense)
+    words = {key: score**lexical_power for key, score in from_zero(lexical).items()}
+    meaning = from_worst(dense)
     fused = {
         key: Fused(
             words.get(key, 0.0),

@@ -52,6 +52,9 @@ TELLING_WORDS: Final = 3
 
 DENSE_SHARE: Final = 0.4
 LEAST_DENSE_SHARE: Final = 0.1
+LEXICAL_POWER: Final = 0.7
+"""Of the lexical score for a short query: a word said often in one chunk tells less than it scores.
+In a long text many words agree, and the score is taken as it is."""
 SHORT_QUERY: Final = 16
 """Terms up to which a query has one meaning; in a long text the words tell more."""
 FEW_TERMS: Final = 5
@@ -59,8 +62,7 @@ MANY_TERMS: Final = 14
 """Between these a query turns from a question about files into a long text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One chunk that a search returned."""
 
     key: str
@@ -98,6 +100,17 @@ def dense_share(query: str) -> float:
     """
     count = len(query_terms(query))
     return max(LEAST_DENSE_SHARE, DENSE_SHARE * min(1.0, SHORT_QUERY / max(1, count)))
+
+
+def lexical_power(query: str) -> float:
+    """Return the power of the lexical score that suits *query*: 1 for a long one.
+
+    >>> lexical_power("where are tokens checked?")
+    0.7
+    >>> lexical_power("one two six ten red blue green pink dog cat cow sky sun moon star sea")
+    1.0
+    """
+    return LEXICAL_POWER + (1 - LEXICAL_POWER) * _length(query)
 
 
 def query_names(query: str) -> frozenset[str]:
@@ -138,8 +151,13 @@ def _capitalised(query: str) -> frozenset[str]:
 
 def _repeat(query: str) -> float:
     """Return how much each further chunk of a file counts of what the one before does."""
+    return REPEAT + (LONG_REPEAT - REPEAT) * _length(query)
+
+
+def _length(query: str) -> float:
+    """Return how far *query* is from a question about files, 0, to a long text, 1."""
     long = (len(query_terms(query)) - FEW_TERMS) / (MANY_TERMS - FEW_TERMS)
-    return REPEAT + (LONG_REPEAT - REPEAT) * min(1.0, max(0.0, long))
+    return min(1.0, max(0.0, long))
 
 
 def _stem_of(path: str) -> str:
