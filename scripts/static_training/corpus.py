@@ -30,7 +30,7 @@ BLOCK: Final = 16
 LIMITS: Final = {
     "doc": 60_000,
     "chunk": 20_000,
-    "path": 15_000,
+    "path": 0,  # with them, documentation finds its function less often
     "about": 25_000,
     "type": 12_000,
     "name": 12_000,

@@ -83,7 +83,9 @@ class Recipe:
     epochs: int = 1
     batch: int = 1024
     count_exponent: float = 0.5
-    """The power of a piece's count that it counts with in a text; the embedder does the same."""
+    """The power of a piece's count that it counts with in a text where this project embeds."""
+    trained_exponents: tuple[float, ...] = (0.5, 1.0)
+    """One of them, drawn for each batch: 1 is what model2vec itself counts with."""
     block: int = 16
     """Pairs that stay together when the others are shuffled: hard negatives from the same file."""
     rate: float = 0.01
@@ -92,7 +94,7 @@ class Recipe:
     """Sentences beside each batch of pairs, whose similarities are the teacher's."""
     sentence_weight: float = 2.0
     teacher_temperature: float = 0.05
-    share: float = 0.7
+    share: float = 0.85
     """How far from the start to the trained vectors to stop (WiSE-FT; Wortsman et al., 2022)."""
     seed: int = 1
 
@@ -129,9 +131,9 @@ def train(
         optimizer, lambda at: min(1, (at + 1) / 50) * max(0.02, 1 - at / steps)
     )
 
-    def vectors(texts: Bags, rows: Any) -> Any:
+    def vectors(texts: Bags, rows: Any, exponent: float) -> Any:
         ids, counts, begins = texts.take(rows)
-        weights = counts**recipe.count_exponent
+        weights = counts**exponent
         summed = functional.embedding_bag(
             ids, table, begins, mode="sum", per_sample_weights=weights
         )
@@ -143,7 +145,9 @@ def train(
         order = _blocks(len(questions), recipe.block, generator)
         for place in range(0, len(order) - recipe.batch + 1, recipe.batch):
             rows = order[place : place + recipe.batch]
-            scores = vectors(questions, rows) @ vectors(answers, rows).T / recipe.temperature
+            exponent = float(generator.choice(recipe.trained_exponents))
+            asked, answered = (vectors(x, rows, exponent) for x in (questions, answers))
+            scores = asked @ answered.T / recipe.temperature
             key = torch.from_numpy(keys[rows])
             alike = (key[:, None] == key[None, :]) & ~torch.eye(len(rows), dtype=torch.bool)
             scores = scores.masked_fill(alike, -1e4)
@@ -153,7 +157,9 @@ def train(
                 if len(sentence_order) < recipe.sentences:
                     sentence_order = _blocks(len(sentences), 8, generator)
                 some, sentence_order = np.split(sentence_order, [recipe.sentences])
-                extra = _divergence(vectors(sentences, some), taught[some], recipe)
+                extra = _divergence(
+                    vectors(sentences, some, recipe.count_exponent), taught[some], recipe
+                )
                 shown[1] += extra.item()
                 loss = loss + recipe.sentence_weight * extra
             optimizer.zero_grad(set_to_none=False)

@@ -67,13 +67,13 @@ def test_the_bundle_is_small_and_complete_and_says_where_it_comes_from():
     assert sum(path.stat().st_size for path in files) < 16_000_000
     card = (BUNDLED / "README.md").read_text(encoding="utf-8")
     assert "license: apache-2.0" in card
-    assert "python scripts/build_static_model.py" in card
+    assert "python scripts/train_static_model.py" in card
     assert "/home" not in card + (BUNDLED / "config.json").read_text(encoding="utf-8")
 
 
 async def test_the_card_names_the_digest_that_is_loaded(bundled):
     info = await bundled.load()
-    assert (info.type, info.name, info.dimension) == ("static", "minilm-256", 256)
+    assert (info.type, info.name, info.dimension) == ("static", "victor-static-384", 384)
     assert f"digest `{info.digest}`" in (BUNDLED / "README.md").read_text(encoding="utf-8")
 
 

@@ -4,7 +4,8 @@ A ranking only orders; its best is the best of what there is. What tells whether
 how much of the question's words are said in one place, and how far the nearest text lies above the
 others. The larger the collection, the less either says, because more is as near by chance. The
 weights were fitted by logistic regression on questions with and without an answer, of collections
-of 1 to 3,600 texts; `benchmarks/recall_noise.py` measures what they are worth.
+of 1 to 3,600 texts, by `benchmarks/fit_calibration.py`; `benchmarks/recall_noise.py` measures what
+they are worth.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from typing import Final
 
 DEFAULT_MIN_SCORE: Final = 0.4
 """Below this, what is found is more likely noise than an answer."""
-INTERCEPT: Final = -1.77
-LIFT_WEIGHT: Final = 4.85
-WINDOW_WEIGHT: Final = 7.57
-TEXT_WEIGHT: Final = 2.74
-SIZE_WEIGHT: Final = -0.49
+INTERCEPT: Final = -1.6
+LIFT_WEIGHT: Final = 3.44
+WINDOW_WEIGHT: Final = 4.58
+TEXT_WEIGHT: Final = 4.74
+SIZE_WEIGHT: Final = -0.46
 
 
 def confidence(lift: float, window: float, text: float, documents: int) -> float:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from victor_memory.conversation.rows import Rows
     from victor_memory.types import Hit, Metadata, Record
 
-CANDIDATES: Final = 100
+CANDIDATES: Final = 180
 """How many records words and vectors bring each, at least."""
 SEEDS: Final = 12
 """How many of the best of each have what stands beside them read."""

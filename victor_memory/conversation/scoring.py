@@ -45,7 +45,7 @@ SHORTEST: Final = 0.5
 """Share of the mean length from which a text is not preferred for being shorter."""
 WINDOW: Final = (0.5, 0.25)
 """What a term in the turn one or two places away, on either side, is worth."""
-DENSE_WEIGHT: Final = 0.3
+DENSE_WEIGHT: Final = 0.35
 LEAST_LEXICAL_WEIGHT: Final = 0.1
 BACKGROUND: Final = 400
 """Texts that a collection is thought to be larger by where the share of a question is judged: of
@@ -54,10 +54,10 @@ BACKGROUND_SHARE: Final = 0.01
 """Share of those that have a word."""
 PEAK_RANK: Final = 20
 """Words tell apart what they find if the best has clearly more than the one at this place."""
-PEAKED: Final = 0.5
+PEAKED: Final = 0.35
 SHORT_QUESTION: Final = 8
 """Terms beyond which a vector, which stands for all of them at once, says less and less."""
-POOL: Final = 80
+POOL: Final = 150
 """The nearest vectors that count as near at all."""
 USUAL_WIDTH: Final = 0.2
 """How far the nearest and the `POOL`-th cosine usually lie apart."""
@@ -65,7 +65,7 @@ LEAST_WIDTH: Final = 1e-6
 """Cosines that differ by less are the same."""
 NEIGHBOUR_SHARES: Final = (0.15, 0.05)
 SESSION_BEST_SHARE: Final = 0.3
-SESSION_WORDS_SHARE: Final = 0.2
+SESSION_WORDS_SHARE: Final = 0.15
 SESSION_MEANING_SHARE: Final = 0.15
 NOTE_WEIGHT: Final = 1.7
 """Notes stand alone; this is what a good turn has from its surroundings. So neither kind wins."""

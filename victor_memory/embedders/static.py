@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from victor_memory.types import Vectors
 
 MODELS: Final = Path(__file__).parent / "models"
-BUNDLED: Final = MODELS / "minilm-256"
+BUNDLED: Final = MODELS / "victor-static-384"
 WEIGHTS: Final = "model.safetensors"
 TOKENIZER: Final = "tokenizer.json"
 CONFIG: Final = "config.json"
