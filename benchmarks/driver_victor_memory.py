@@ -71,17 +71,18 @@ def open_searcher(
     root: str, state: str, **options: str
 ) -> Callable[[str, int], list[dict[str, Any]]]:
     """Return a function that searches *root* and returns results as the benchmark wants them."""
-    runner = asyncio.Runner()
+    # Not a Runner: it sets signal handlers for each call, which takes as long as some searches.
+    run = asyncio.new_event_loop().run_until_complete
     store = provider(state, options)
     memory = CodebaseMemory(store, root)
     refresh = options.get("refresh", "0") == "1"
-    runner.run(memory.index() if options.get("store") == "memory" else store.initialize())
-    runner.run(memory.warm())
-    runner.run(memory.search("warm up", refresh=refresh))
+    run(memory.index() if options.get("store") == "memory" else store.initialize())
+    run(memory.warm())
+    run(memory.search("warm up", refresh=refresh))
 
     def search(query: str, limit: int) -> list[dict[str, Any]]:
         mode = options.get("mode", "hybrid")
-        answer = runner.run(memory.search(query, limit=limit, mode=mode, refresh=refresh))
+        answer = run(memory.search(query, limit=limit, mode=mode, refresh=refresh))
         return [
             {
                 "path": hit.path,

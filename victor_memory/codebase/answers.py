@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -73,7 +72,6 @@ def pieces(
     A file is in the answer with `SPANS_PER_FILE` pieces at most. *words* are the query's: what is
     defined at the edges of a chunk and has little to do with them is left out of its hit.
     """
-    asked = re.compile("|".join(map(re.escape, words)), re.IGNORECASE) if words else None
     found: list[CodeHit] = []
     alone: dict[int, FoundChunk] = {}
     of_file: dict[str, list[int]] = {}
@@ -90,9 +88,9 @@ def pieces(
                 alone[len(found)] = chunk
                 places.append(len(found))
                 found.append(one)
-    if asked is not None:
+    if words:
         for place, chunk in alone.items():
-            found[place] = _trimmed(found[place], chunk.starts, asked)
+            found[place] = _trimmed(found[place], chunk.starts, words)
     return found
 
 
@@ -109,8 +107,8 @@ def _hit(chunk: FoundChunk, scored: Ranked) -> CodeHit:
     )
 
 
-def _trimmed(hit: CodeHit, starts: Sequence[int], asked: re.Pattern[str]) -> CodeHit:
-    """Return *hit* without the definitions at its edges that say little of what is *asked*."""
+def _trimmed(hit: CodeHit, starts: Sequence[int], words: Sequence[str]) -> CodeHit:
+    """Return *hit* without the definitions at its edges that have few of the *words*."""
     if len(hit.text) <= SHORT or not starts:
         return hit
     lines = hit.text.split("\n")
@@ -118,10 +116,10 @@ def _trimmed(hit: CodeHit, starts: Sequence[int], asked: re.Pattern[str]) -> Cod
     borders = sorted(
         {0, len(lines), *(one - first for one in starts if 0 < one - first < len(lines))}
     )
-    told = [
-        len({found.lower() for found in asked.findall("\n".join(lines[start:stop]))})
-        for start, stop in pairwise(borders)
-    ]
+    told = []
+    for start, stop in pairwise(borders):
+        said = "\n".join(lines[start:stop]).lower()
+        told.append(sum(word in said for word in words))
     kept = [number for number, count in enumerate(told) if count > TELLING * max(told)]
     if not kept or len(kept) == len(told):
         return hit

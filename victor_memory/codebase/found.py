@@ -25,6 +25,8 @@ class FoundChunk:
     symbol: str | None
     defines: tuple[str, ...] | None
     """Qualified names; `None` where no syntax tree told."""
+    definitions: tuple[str, ...] | None
+    """The same for ranking: a heading or a key of data is no definition of it."""
     kinds: tuple[str, ...]
     starts: tuple[int, ...]
     """The lines where the definitions in it begin, in order."""
@@ -36,7 +38,9 @@ class FoundChunk:
         path = metadata.get("file_path")
         if metadata.get("kind") != KIND or not isinstance(path, str):
             return None
-        defines = metadata.get("defines")
+        given = metadata.get("defines")
+        defines = None if given is None else tuple(given)
+        kinds = tuple(metadata.get("kinds") or ())
         return cls(
             id=key,
             path=path,
@@ -45,8 +49,9 @@ class FoundChunk:
             end_line=metadata["end_line"],
             language=metadata.get("language"),
             symbol=metadata.get("symbol_name"),
-            defines=None if defines is None else tuple(defines),
-            kinds=tuple(metadata.get("kinds") or ()),
+            defines=defines,
+            definitions=() if kinds and _MENTIONS.issuperset(kinds) else defines,
+            kinds=kinds,
             starts=tuple(map(int, str(metadata.get("starts") or "").split())),
             text=text,
         )
@@ -55,10 +60,6 @@ class FoundChunk:
     def version(self) -> Version:
         """The file content that the chunk is of."""
         return self.path, self.digest
-
-    def definitions(self) -> tuple[str, ...] | None:
-        """Return `defines` for ranking: a heading or a key of data is no definition of it."""
-        return () if self.kinds and _MENTIONS.issuperset(self.kinds) else self.defines
 
     def names(self) -> tuple[str, ...]:
         """Return the names that it defines, as far as can be told."""

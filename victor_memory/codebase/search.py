@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     from victor_memory.providers.base import BaseEmbeddingProvider
     from victor_memory.types import Record, Vector
 
-POOL: Final = 300
+POOL: Final = 400
 """Chunks taken from each search before ranking, at least; ten are taken for each result."""
 MAX_POOL: Final = 10_000
+AT_ONCE: Final = 1000
+"""Candidates that are ranked in the event loop; more would keep its other tasks waiting."""
 RELATED_SHARE: Final = 0.5
 """Of the dense score, for what is like a piece of code."""
 RELATED_TERMS: Final = 64
@@ -113,7 +115,9 @@ class CodeSearch:
         query = _Query(words, vector, asked.accepts())
         lexical, dense = await self._candidates(query, asked, accept, pending)
         share = {"lexical": 0.0, "semantic": 1.0}.get(asked.mode, dense_share(asked.query))
-        # Elsewhere thousands may have to be ranked: not in the way of this loop's other tasks.
+        if len(lexical) + len(dense) <= AT_ONCE:
+            # A few milliseconds: less than the way to a thread and back on a busy machine.
+            return _ranked(asked, lexical, dense, share)
         return await asyncio.to_thread(_ranked, asked, lexical, dense, share)
 
     async def _named(
@@ -184,7 +188,7 @@ class CodeSearch:
         index = await self._resident.current() if self._resident is not None else None
         if index is not None:
             terms = query_terms(query.words) if query.words else ()
-            # A few milliseconds: less than the way to a thread and back on a busy machine.
+            # Less than a millisecond or two.
             found = index.search(terms, query.vector, pool, query.accept)
             lexical, dense = ([(one.item, one.score) for one in some] for some in found)
         else:
@@ -255,7 +259,7 @@ def _scores(found: Sequence[tuple[FoundChunk, float]]) -> dict[str, float]:
 
 def _candidates_of(fused: Mapping[str, Fused], chunks: Mapping[str, FoundChunk]) -> list[Candidate]:
     return [
-        Candidate(key, one.path, one.text, one.language, score, one.definitions(), one.symbol)
+        Candidate(key, one.path, one.text, one.language, score, one.definitions, one.symbol)
         for key, score in fused.items()
         if (one := chunks[key])
     ]

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
+from operator import itemgetter
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
@@ -46,6 +47,9 @@ class Row(Generic[T]):
     terms: str
     vector: Vector | None
     """Shape `(dimension,)`; for cosine of any length. `None` is found by words only."""
+
+
+_BY_SCORE: Final = itemgetter(0, 1)
 
 
 class Scored(NamedTuple, Generic[T]):
@@ -200,11 +204,12 @@ class ResidentIndex(Generic[T]):
                 # All that tie with the last are kept, so that the key can decide.
                 bound = np.partition(own[rows], len(rows) - limit)[len(rows) - limit]
                 rows = rows[own[rows] >= bound]
+            keys, items = segment.keys, segment.items
             found += [
-                (-score, segment.keys[row], segment.items[row])
-                for row, score in zip(rows.tolist(), own[rows].tolist(), strict=True)
+                (score, keys[row], items[row])
+                for row, score in zip(rows.tolist(), (-own[rows]).tolist(), strict=True)
             ]
-        found.sort(key=lambda one: one[:2])
+        found.sort(key=_BY_SCORE)
         return [Scored(key, item, -score) for score, key, item in found[:limit]]
 
     # -- segments ---------------------------------------------------------------------------------
