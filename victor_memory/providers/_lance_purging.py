@@ -86,7 +86,7 @@ async def age_of_newest(table: Any, count: int) -> timedelta:
         return timedelta.max
     # The client gives local time, without a zone.
     written: datetime = versions[-count]["timestamp"]
-    return max(LEAST_AGE, datetime.now() - written)  # noqa: DTZ005
+    return max(LEAST_AGE, datetime.now() - written)  # noqa: DTZ005 - like theirs
 
 
 async def survivors(table: Any) -> pa.RecordBatchReader:
