@@ -43,7 +43,7 @@ K1: Final = 0.9
 """Lower than for documents: in a turn a word said twice says little more than once."""
 SHORTEST: Final = 0.5
 """Share of the mean length from which a text is not preferred for being shorter."""
-WINDOW: Final = (0.5, 0.25)
+WINDOW: Final = (0.4, 0.2)
 """What a term in the turn one or two places away, on either side, is worth."""
 DENSE_WEIGHT: Final = 0.35
 LEAST_LEXICAL_WEIGHT: Final = 0.1
@@ -65,7 +65,7 @@ LEAST_WIDTH: Final = 1e-6
 """Cosines that differ by less are the same."""
 NEIGHBOUR_SHARES: Final = (0.15, 0.05)
 SESSION_BEST_SHARE: Final = 0.3
-SESSION_WORDS_SHARE: Final = 0.15
+SESSION_WORDS_SHARE: Final = 0.2
 SESSION_MEANING_SHARE: Final = 0.15
 NOTE_WEIGHT: Final = 1.7
 """Notes stand alone; this is what a good turn has from its surroundings. So neither kind wins."""
