@@ -10,6 +10,7 @@ from victor_memory.codebase import resident as resident_module
 from victor_memory.codebase.answers import CodeHit, asks_for_overview, within
 from victor_memory.codebase.memory import CodebaseMemory
 from victor_memory.codebase.request import SearchRequest, likeness
+from victor_memory.codebase.search import LARGE_POOL, POOL
 from victor_memory.errors import InvalidRequestError
 
 CLIENT = '''"""A client."""
@@ -154,6 +155,23 @@ class TestAnswers:
             assert [hit.score for hit in resident.hits] == pytest.approx(
                 [hit.score for hit in stored.hits], rel=1e-4
             )
+
+    @pytest.mark.parametrize(("held", "pool"), [(1000, POOL), (0, LARGE_POOL)])
+    async def test_a_store_is_asked_for_less_where_it_always_answers(
+        self, root, provider, monkeypatch, held, pool
+    ):
+        memory = CodebaseMemory(provider, root)
+        await memory.index()
+        memory._resident._limit = held
+        asked, search = [], provider.search
+
+        async def noted(vector, *, limit, **rest):
+            asked.append(limit)
+            return await search(vector, limit=limit, **rest)
+
+        monkeypatch.setattr(provider, "search", noted)
+        await memory.search("get a document")
+        assert asked == [pool]
 
 
 class TestCopy:

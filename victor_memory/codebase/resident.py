@@ -47,7 +47,7 @@ class ResidentChunks:
 
     async def current(self) -> ResidentIndex[FoundChunk] | None:
         """Return the copy if it is what the view says now; start to make it if that pays."""
-        if self._synced != self._view.version and not self._fits():
+        if self._synced != self._view.version and not self.fits:
             self._forget()
             return None
         if self._index is None:
@@ -93,7 +93,9 @@ class ResidentChunks:
 
     # -- keeping up -------------------------------------------------------------------------------
 
-    def _fits(self) -> bool:
+    @property
+    def fits(self) -> bool:
+        """Whether what the view names is known, and little enough to be held."""
         return self._view.known and self._view.chunks <= self._limit
 
     def _forget(self) -> None:
@@ -113,7 +115,7 @@ class ResidentChunks:
         return missing
 
     async def _load(self) -> None:
-        if not self._fits():
+        if not self.fits:
             return
         try:
             if self._index is None:
