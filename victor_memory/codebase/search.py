@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 POOL: Final = 400
 """Chunks taken from each search before ranking, at least; ten are taken for each result."""
-LARGE_POOL: Final = 200
+LARGE_POOL: Final = 100
 """The same in a collection that is too large for a copy: a store takes longer for each."""
 MAX_POOL: Final = 10_000
 AT_ONCE: Final = 1000
