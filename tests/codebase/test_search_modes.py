@@ -10,7 +10,7 @@ from victor_memory.codebase import resident as resident_module
 from victor_memory.codebase.answers import CodeHit, asks_for_overview, within
 from victor_memory.codebase.memory import CodebaseMemory
 from victor_memory.codebase.request import SearchRequest, likeness
-from victor_memory.codebase.search import LARGE_POOL, POOL
+from victor_memory.codebase.search import POOL, POOL_WITHOUT_COPY
 from victor_memory.errors import InvalidRequestError
 
 CLIENT = '''"""A client."""
@@ -156,7 +156,7 @@ class TestAnswers:
                 [hit.score for hit in stored.hits], rel=1e-4
             )
 
-    @pytest.mark.parametrize(("held", "pool"), [(1000, POOL), (0, LARGE_POOL)])
+    @pytest.mark.parametrize(("held", "pool"), [(1000, POOL), (0, POOL_WITHOUT_COPY)])
     async def test_a_store_is_asked_for_less_where_it_always_answers(
         self, root, provider, monkeypatch, held, pool
     ):

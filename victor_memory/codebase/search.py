@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 POOL: Final = 400
 """Chunks taken from each search before ranking, at least; ten are taken for each result."""
-LARGE_POOL: Final = 100
+POOL_WITHOUT_COPY: Final = 100
 """The same in a collection that is too large for a copy: a store takes longer for each."""
 MAX_POOL: Final = 10_000
 AT_ONCE: Final = 1000
@@ -186,8 +186,8 @@ class CodeSearch:
         pending: PendingChunks | None = None,
     ) -> tuple[list[tuple[FoundChunk, float]], list[tuple[FoundChunk, float]]]:
         """Return chunks that share words with *query*, and chunks near to its vector."""
-        held = self._resident is None or self._resident.fits
-        pool = min(MAX_POOL, max(POOL if held else LARGE_POOL, 10 * asked.limit))
+        small = self._resident is None or self._resident.fits
+        pool = min(MAX_POOL, max(POOL if small else POOL_WITHOUT_COPY, 10 * asked.limit))
         index = await self._resident.current() if self._resident is not None else None
         if index is not None:
             terms = query_terms(query.words) if query.words else ()

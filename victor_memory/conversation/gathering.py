@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from victor_memory.types import Hit, Metadata, Record
 
 CANDIDATES: Final = 180
-"""How many records words and vectors bring each, at least."""
+"""How many records words and vectors bring each, at least: more than `scoring.POOL` looks at."""
 SEEDS: Final = 12
 """How many of the best of each have what stands beside them read."""
 REACH: Final = 2
