@@ -3,15 +3,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from victor_memory.retrieval.fusion import Fused
-from victor_memory.retrieval.ranking import Candidate, dense_share, query_names, rank
+from victor_memory.retrieval.questions import dense_share, query_names
+from victor_memory.retrieval.ranking import NAMED, Candidate, rank
 
 
 def candidate(path, text="x = 1\n", score=0.5, language="python", key=None):
     return Candidate(key or path, path, text, language, Fused(score, score, score))
 
 
-def order(query, *candidates, limit=10):
-    return [one.key for one in rank(query, candidates, limit)]
+def named(path, symbol, score=0.5):
+    return candidate(path, "", score, key=symbol)._replace(symbol=symbol, defines=(symbol,))
+
+
+def order(query, *candidates, limit=10, near=None):
+    return [one.key for one in rank(query, candidates, limit, near)]
+
+
+def near_if(word):
+    """Return what says that only texts with *word* in them are like the query."""
+    return lambda texts: [float(word in text) for text in texts]
 
 
 class TestSignals:
@@ -119,6 +129,49 @@ class TestSignals:
         assert found[0].startswith("many")
 
 
+class TestMeaning:
+    def test_a_path_that_means_the_question_stands_before_others(self):
+        candidates = candidate("a/colours.py", score=0.6), candidate("b/retries.py", score=0.5)
+        asked = "how often is it tried again"
+        assert order(asked, *candidates)[0] == "a/colours.py"
+        assert order(asked, *candidates, near=near_if("retries"))[0] == "b/retries.py"
+
+    def test_a_name_that_means_the_question_is_the_one_of_its_file(self):
+        candidates = named("a.py", "send", 0.55), named("a.py", "back_off", 0.5)
+        asked = "how often is it tried again"
+        assert order(asked, *candidates)[0] == "send"
+        assert order(asked, *candidates, near=near_if("back_off"))[0] == "back_off"
+
+    def test_but_does_not_put_its_file_before_another(self):
+        candidates = named("a.py", "send", 0.55), named("b.py", "back_off", 0.5)
+        found = order("how often is it tried again", *candidates, near=near_if("back_off"))
+        assert found == ["send", "back_off"]
+
+    def test_a_query_of_one_word_is_a_name_and_compared_by_its_words(self):
+        candidates = named("a.py", "send", 0.55), named("b.py", "retry", 0.5)
+        assert rank("resend", candidates, 10, near_if("retry")) == rank("resend", candidates, 10)
+
+    def test_of_many_the_names_of_the_best_are_compared_and_none_is_lost(self):
+        many = [named("a.py", f"send{number:04}", 0.5) for number in range(NAMED)]
+        last = named("a.py", "back_off", 0.4)
+        asked = []
+
+        def near(texts):
+            asked.append(len(texts))
+            return [float("0050" in text) for text in texts]
+
+        found = order("how often is it tried again", *many, last, limit=1000, near=near)
+        assert asked == [1, NAMED]
+        assert found[0] == "send0050"
+        assert len(found) == NAMED + 1
+
+    def test_its_share_is_among_the_parts_of_the_score(self):
+        candidates = named("a.py", "send", 0.55), named("a.py", "back_off", 0.5)
+        found = rank("how often", candidates, 10, near_if("back_off"))
+        assert [one.parts["name_meaning"] < 0 for one in found] == [False, True]
+        assert all(one.parts["path_meaning"] > 0 for one in found)
+
+
 class TestOrder:
     @given(
         st.lists(
@@ -131,22 +184,24 @@ class TestOrder:
         ),
         st.sampled_from(["token", "how does a token work", "!!", "HttpServer.token"]),
         st.integers(1, 25),
+        st.sampled_from([None, near_if("token")]),
     )
-    def test_the_best_come_first_with_the_parts_of_their_scores(self, given_, query, limit):
+    def test_the_best_come_first_with_the_parts_of_their_scores(self, given_, query, limit, near):
         candidates = [
             candidate(path, text, score, key=f"{number:02}")
             for number, (path, score, text) in enumerate(given_)
         ]
-        ranked = rank(query, candidates, limit)
+        ranked = rank(query, candidates, limit, near)
         assert len(ranked) == min(limit, len(candidates))
         assert [(-one.score, one.key) for one in ranked] == sorted(
             (-one.score, one.key) for one in ranked
         )
-        added = ("text", "file_name", "directory", "definition", "file")
+        added = ("text", "file_name", "directory", "path_meaning", "file", "definition", "symbol")
         for one in ranked:
-            total = sum(one.parts[name] for name in added)
-            assert one.score == pytest.approx(total * one.parts["place"] * one.parts["repeat"])
-        assert ranked == rank(query, list(reversed(candidates)), limit)
+            total = sum(one.parts[name] for name in added) * one.parts["place"]
+            total = (total + one.parts["name_meaning"]) * one.parts["repeat"]
+            assert one.score == pytest.approx(total)
+        assert ranked == rank(query, list(reversed(candidates)), limit, near)
 
     def test_nothing_ranks_to_nothing(self):
         assert rank("query", [], 10) == []

@@ -11,7 +11,9 @@ from victor_memory.codebase.answers import CodeHit, asks_for_overview, within
 from victor_memory.codebase.memory import CodebaseMemory
 from victor_memory.codebase.request import SearchRequest, likeness
 from victor_memory.codebase.search import POOL, POOL_WITHOUT_COPY
+from victor_memory.config import EmbeddingConfig
 from victor_memory.errors import InvalidRequestError
+from victor_memory.providers.memory import MemoryProvider
 
 CLIENT = '''"""A client."""
 
@@ -334,3 +336,26 @@ async def test_neighbours_are_one_piece_and_edges_are_trimmed(tmp_path, write, p
     for one in answer.hits:
         assert one.text == "\n".join(lines[one.start_line - 1 : one.end_line])
         assert len(one.text) <= max(answers.MERGED_CHARACTERS, 3000)
+
+
+class TestMeaningOfPaths:
+    """Files that say the same, in a place that means the question and in one that does not."""
+
+    @pytest.fixture
+    async def found(self, request, root, write):
+        config = EmbeddingConfig(vector_store="memory", embedding_model_type=request.param)
+        write(root, **{"net/retries.py": "count = 3\n", "ui/colours.py": "count = 3\n"})
+        async with MemoryProvider(config) as provider:
+            memory = CodebaseMemory(provider, root)
+            await memory.index()
+            answer = await memory.search("how often is a failed request tried again")
+            yield {hit.path: hit.parts for hit in answer.hits}
+
+    @pytest.mark.parametrize("found", ["static"], indirect=True)
+    async def test_a_quick_model_reads_the_paths(self, found):
+        meaning = {path: parts["path_meaning"] for path, parts in found.items()}
+        assert meaning["net/retries.py"] > meaning["ui/colours.py"]
+
+    @pytest.mark.parametrize("found", ["hashing"], indirect=True)
+    async def test_another_is_not_asked(self, found):
+        assert {parts["path_meaning"] for parts in found.values()} == {0}

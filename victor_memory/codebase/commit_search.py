@@ -14,7 +14,7 @@ from victor_memory.errors import InvalidRequestError
 from victor_memory.filters import Filter, all_of, where
 from victor_memory.redaction import Redactor, redact
 from victor_memory.retrieval.fusion import Fused
-from victor_memory.retrieval.ranking import dense_share, query_names
+from victor_memory.retrieval.questions import dense_share, query_names
 from victor_memory.retrieval.text import analyse, query_terms
 from victor_memory.types import Hit, Record
 

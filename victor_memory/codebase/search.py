@@ -9,22 +9,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from victor_memory.codebase.answers import CodeHit, MappedFile, mapped, pieces, within
 from victor_memory.codebase.found import FoundChunk
 from victor_memory.codebase.request import SearchRequest, likeness
+from victor_memory.embedders.base import QuickEmbedder
 from victor_memory.errors import InvalidRequestError
 from victor_memory.filters import where
 from victor_memory.retrieval.fusion import Fused, fuse
-from victor_memory.retrieval.ranking import (
-    Candidate,
-    Ranked,
-    dense_share,
-    lexical_power,
-    rank,
-    rank_alike,
-)
+from victor_memory.retrieval.questions import dense_share, lexical_power
+from victor_memory.retrieval.ranking import Candidate, Near, Ranked, rank, rank_alike
 from victor_memory.retrieval.text import query_terms
 from victor_memory.types import Hit
 
@@ -32,6 +28,7 @@ if TYPE_CHECKING:
     from victor_memory.codebase.pending import PendingChunks
     from victor_memory.codebase.resident import ResidentChunks
     from victor_memory.providers.base import BaseEmbeddingProvider
+    from victor_memory.retrieval.nearness import NameVectors
     from victor_memory.types import Record, Vector
 
 POOL: Final = 400
@@ -79,6 +76,7 @@ class CodeSearch:
     ) -> None:
         self._provider = provider
         self._resident = resident
+        self._names: NameVectors | None = None
 
     async def find(
         self,
@@ -117,10 +115,22 @@ class CodeSearch:
         query = _Query(words, vector, asked.accepts())
         lexical, dense = await self._candidates(query, asked, accept, pending)
         share = {"lexical": 0.0, "semantic": 1.0}.get(asked.mode, dense_share(asked.query))
+        near = self._near(vector)
         if len(lexical) + len(dense) <= AT_ONCE:
             # A few milliseconds: less than the way to a thread and back on a busy machine.
-            return _ranked(asked, lexical, dense, share)
-        return await asyncio.to_thread(_ranked, asked, lexical, dense, share)
+            return _ranked(asked, lexical, dense, share, near)
+        return await asyncio.to_thread(_ranked, asked, lexical, dense, share, near)
+
+    def _near(self, vector: Vector | None) -> Near | None:
+        """Return what tells how near names are to *vector*, if the model is quick enough for it."""
+        embedder = self._provider.embedder
+        if vector is None or not isinstance(embedder, QuickEmbedder):
+            return None
+        if self._names is None:
+            from victor_memory.retrieval.nearness import NameVectors
+
+            self._names = NameVectors(embedder.embed_now)
+        return partial(self._names.near, vector)
 
     async def _named(
         self, asked: SearchRequest, accept: Accept | None, pending: PendingChunks | None
@@ -249,10 +259,11 @@ def _ranked(
     lexical: Sequence[tuple[FoundChunk, float]],
     dense: Sequence[tuple[FoundChunk, float]],
     share: float,
+    near: Near | None,
 ) -> list[tuple[FoundChunk, Ranked]]:
     chunks = {one.id: one for one, _ in (*lexical, *dense)}
     fused = fuse(_scores(lexical), _scores(dense), share, lexical_power(asked.query))
-    ranked = rank(asked.query, _candidates_of(fused, chunks), asked.limit * SPARE)
+    ranked = rank(asked.query, _candidates_of(fused, chunks), asked.limit * SPARE, near)
     return [(chunks[one.key], one) for one in ranked]
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from victor_memory.embedders._model_files import digest, local_directory, silent_hub
 from victor_memory.embedders._texts import pieces, unit
 from victor_memory.embedders._word_pieces import WordPieces
-from victor_memory.embedders.base import EmbedderInfo, LocalEmbedder, Purpose
+from victor_memory.embedders.base import EmbedderInfo, Purpose, QuickEmbedder
 from victor_memory.errors import EmbeddingError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ LONGEST: Final = 16_000
 """Characters tokenised as one text: with the batch, it bounds the memory that takes."""
 
 
-class StaticEmbedder(LocalEmbedder):
+class StaticEmbedder(QuickEmbedder):
     """Every word piece has one vector, and a text is the normalised sum of its pieces' vectors.
 
     The model is `bundled` (in the wheel), the name of any that is in the wheel, the path of a

@@ -2,11 +2,12 @@
 
 Each signal has a name and is kept, so that a result can say why it stands where it does:
 
-    score = (text + file_name + directory + definition + symbol + file) * place * repeat
+    score = (text + file_name + directory + path_meaning + file + definition + symbol) * place
+    score = (score + name_meaning) * repeat
 
 `text` is the fused score. `file_name`, `directory`, `definition` and `symbol` say how much of the
-query the chunk's path, the names it defines and the name it lies in account for, `file` how much
-else in the file was found.
+query the chunk's path, the names it defines and the name it lies in account for, `path_meaning` and
+`name_meaning` how near they are to it by meaning, `file` how much else in the file was found.
 `place` demotes tests, examples and the like unless they are asked for, and `repeat` each further
 chunk of a file, so that one file cannot fill the list but may be in it several times.
 """
@@ -17,13 +18,15 @@ import heapq
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from typing import Final, NamedTuple, TypeAlias
 
+from victor_memory.retrieval import questions
 from victor_memory.retrieval.definitions import definitions
-from victor_memory.retrieval.fusion import Fused
+from victor_memory.retrieval.fusion import Fused, from_worst
 from victor_memory.retrieval.places import Places
 from victor_memory.retrieval.text import STOP_WORDS, query_terms, split_identifier, stem
 
@@ -42,24 +45,17 @@ SYMBOL: Final = 0.15
 FILE: Final = 0.35
 FILE_MEANING: Final = 0.1
 """For the nearest three chunks of a file by meaning."""
-REPEAT: Final = 0.65
-LONG_REPEAT: Final = 0.9
-"""For a long text, which is about places more than about files."""
+PATH_MEANING: Final = 0.3
+"""Added for the path that is nearest to the query by meaning, and nothing for the farthest."""
+NAME_MEANING: Final = 0.3
+"""Of how much farther a chunk's names are from the query than the nearest in its file: that which
+function of a file is meant does not change which file is."""
+NAMED: Final = 100
+"""Chunks whose names are compared by meaning, those of the best score."""
 PREFIX: Final = 0.7
 """How much a word that begins another counts as that word: `config` for `configuration`."""
 TELLING_WORDS: Final = 3
 """Words that make a name fit a query completely: a longer query does not need a longer name."""
-
-DENSE_SHARE: Final = 0.4
-LEAST_DENSE_SHARE: Final = 0.1
-LEXICAL_POWER: Final = 0.7
-"""Of the lexical score for a short query: a word said often in one chunk tells less than it scores.
-In a long text many words agree, and the score is taken as it is."""
-SHORT_QUERY: Final = 16
-"""Terms up to which a query has one meaning; in a long text the words tell more."""
-FEW_TERMS: Final = 5
-MANY_TERMS: Final = 14
-"""Between these a query turns from a question about files into a long text."""
 
 
 class Candidate(NamedTuple):
@@ -85,48 +81,22 @@ class Ranked:
     parts: Mapping[str, float]
 
 
+Near: TypeAlias = Callable[[Sequence[str]], Sequence[float]]
+"""Returns how near each text is to the query: the cosine of their vectors."""
+
+
+class _Scored(NamedTuple):
+    """What is sorted: a score, negative so that the best is the least, and then the key."""
+
+    negative: float
+    key: str
+    candidate: Candidate
+    definition: float = 0.0
+    symbol: float = 0.0
+    named: float = 0.0
+
+
 _WORD: Final = re.compile(r"\w+")
-_SEPARATOR: Final = re.compile(r"::|->|[.#:]")
-_IDENTIFIER: Final = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\.|::|#|->)[A-Za-z_]\w*)*[?!]?")
-_CAPITALISED: Final = re.compile(r"\b[A-Z][A-Za-z0-9]+\b")
-_CODE_SHAPED: Final = re.compile(r"\w_\w|[a-z0-9][A-Z]|[A-Z]{2,}[a-z]|[.#:>]")
-
-
-def dense_share(query: str) -> float:
-    """Return the share of the dense score that suits *query*: less for a long one.
-
-    >>> dense_share("where are tokens checked?"), round(dense_share("word " * 9), 1)
-    (0.4, 0.4)
-    """
-    count = len(query_terms(query))
-    return max(LEAST_DENSE_SHARE, DENSE_SHARE * min(1.0, SHORT_QUERY / max(1, count)))
-
-
-def lexical_power(query: str) -> float:
-    """Return the power of the lexical score that suits *query*: 1 for a long one.
-
-    >>> lexical_power("where are tokens checked?")
-    0.7
-    >>> lexical_power("one two six ten red blue green pink dog cat cow sky sun moon star sea")
-    1.0
-    """
-    return LEXICAL_POWER + (1 - LEXICAL_POWER) * _length(query)
-
-
-def query_names(query: str) -> frozenset[str]:
-    """Return the identifiers that *query* spells out: words that look like code, or its only word.
-
-    >>> sorted(query_names("how does HTTPServer.close_all work"))
-    ['close_all']
-    """
-    words = _IDENTIFIER.findall(query)
-    alone = len(query.split()) == 1
-    return frozenset(
-        name
-        for one in words
-        if (alone or _CODE_SHAPED.search(one.strip("_")))
-        and len(name := _SEPARATOR.split(one)[-1].rstrip("?!")) > 1  # not the g of e.g.
-    )
 
 
 @lru_cache(maxsize=16384)
@@ -142,22 +112,6 @@ def _all_words(text: str) -> frozenset[str]:
 @lru_cache(maxsize=65536)
 def _symbol_words(name: str) -> frozenset[str]:
     return _all_words(name.replace(".", " "))
-
-
-def _capitalised(query: str) -> frozenset[str]:
-    """Return the words of *query* that begin with a capital, as the names of types do."""
-    return frozenset(one for one in _CAPITALISED.findall(query) if one.lower() not in STOP_WORDS)
-
-
-def _repeat(query: str) -> float:
-    """Return how much each further chunk of a file counts of what the one before does."""
-    return REPEAT + (LONG_REPEAT - REPEAT) * _length(query)
-
-
-def _length(query: str) -> float:
-    """Return how far *query* is from a question about files, 0, to a long text, 1."""
-    long = (len(query_terms(query)) - FEW_TERMS) / (MANY_TERMS - FEW_TERMS)
-    return min(1.0, max(0.0, long))
 
 
 def _stem_of(path: str) -> str:
@@ -194,7 +148,7 @@ def _defined_in(text: str, language: str | None) -> _Names:
 
 @lru_cache(maxsize=65536)
 def _names(defined: tuple[str, ...]) -> _Names:
-    bare = frozenset(_SEPARATOR.split(one)[-1].rstrip("?!") for one in defined)
+    bare = frozenset(map(questions.bare, defined))
     words = tuple(found for one in bare if (found := _words(one)))
     return _Names(bare, words, frozenset[str]().union(*words))
 
@@ -218,6 +172,7 @@ class _File:
 
     name: float
     directory: float
+    meaning: float
     found: float
     place: float
 
@@ -228,8 +183,8 @@ class _Query:
     def __init__(self, query: str, paths: frozenset[str]) -> None:
         words = frozenset(one for one in _all_words(query) if one not in STOP_WORDS)
         terms = words.union(query_terms(query))
-        self.names = query_names(query)
-        self._capitalised = _capitalised(query)
+        self.names = questions.query_names(query)
+        self._capitalised = questions.capitalised(query)
         self._lower_names = frozenset(one.lower() for one in self.names)
         self._plain = not self.names and not self._capitalised
         """Whether it has only words in which names are not told from others."""
@@ -300,15 +255,23 @@ class _Query:
         return DEFINES_NAME * named + DEFINES_WORDS * worded + typed
 
 
-def rank(query: str, candidates: Sequence[Candidate], limit: int) -> list[Ranked]:
-    """Return the best *limit* of *candidates* for *query*, best first, ties by key."""
-    paths = frozenset(one.path for one in candidates)
-    asked = _Query(query, paths)
+def rank(
+    query: str, candidates: Sequence[Candidate], limit: int, near: Near | None = None
+) -> list[Ranked]:
+    """Return the best *limit* of *candidates* for *query*, best first, ties by key.
+
+    *near* says how near texts are to the query by meaning; without it, only words are compared.
+    """
+    paths = sorted({one.path for one in candidates})
+    asked = _Query(query, frozenset(paths))
+    if not questions.asks(query):
+        near = None  # a name is compared by its words
+    meant = from_worst(dict(zip(paths, near(paths), strict=True))) if near else {}
     squares: defaultdict[str, list[float]] = defaultdict(list)
-    near: defaultdict[str, list[float]] = defaultdict(list)
+    nearest: defaultdict[str, list[float]] = defaultdict(list)
     for one in candidates:
         squares[one.path].append(one.fused.score**2)
-        near[one.path].append(one.fused.dense)
+        nearest[one.path].append(one.fused.dense)
     # fsum, here and above: the last bit of a sum must not depend on the order of its parts.
     found = {path: math.fsum(values) for path, values in squares.items()}
     most = max(found.values(), default=0.0) or 1.0
@@ -316,37 +279,69 @@ def rank(query: str, candidates: Sequence[Candidate], limit: int) -> list[Ranked
         path: _File(
             asked.file_name(path),
             DIRECTORY * asked.coverage(_path_words(path)[1]),
+            PATH_MEANING * meant.get(path, 0.0),
             FILE * math.sqrt(found[path] / most)
-            + FILE_MEANING * math.fsum(heapq.nlargest(3, near[path])) / 3,
+            + FILE_MEANING * math.fsum(heapq.nlargest(3, nearest[path])) / 3,
             asked.places.factor(path),
         )
         for path in paths
     }
     # The same for hundreds of candidates: nothing is made here that only the best need.
-    added = {path: file.name + file.directory + file.found for path, file in files.items()}
+    added = {
+        path: one.name + one.directory + one.meaning + one.found for path, one in files.items()
+    }
     scored: list[_Scored] = []
     for one in candidates:
         path = one.path
         definition, symbol = asked.definition(_defined(one)), asked.symbol(one.symbol)
         total = one.fused.score + added[path] + definition + symbol
-        scored.append((-total * files[path].place, one.key, one, definition, symbol))
+        scored.append(_Scored(-total * files[path].place, one.key, one, definition, symbol))
+    if near:
+        scored = _by_names(scored, near)
     return [
         Ranked(
             one.key,
-            -score * repeat,
+            -score * factor,
             {
                 **_text_parts(one),
                 "file_name": files[one.path].name,
                 "directory": files[one.path].directory,
+                "path_meaning": files[one.path].meaning,
                 "file": files[one.path].found,
                 "definition": definition,
                 "symbol": symbol,
+                "name_meaning": named,
                 "place": files[one.path].place,
-                "repeat": repeat,
+                "repeat": factor,
             },
         )
-        for (score, _, one, definition, symbol), repeat in _spread(scored, limit, _repeat(query))
+        for (score, _, one, definition, symbol, named), factor in _spread(
+            scored, limit, questions.repeat(query)
+        )
     ]
+
+
+def _by_names(scored: list[_Scored], near: Near) -> list[_Scored]:
+    """Return *scored*, each less by how far its names are behind the nearest in its file.
+
+    The names of the best are compared; those of the others count as the farthest of these.
+    """
+    scored.sort()
+    names = [
+        f"{one.symbol or ''} {' '.join(one.defines or ())}" for _, _, one, *_ in scored[:NAMED]
+    ]
+    like = near(names)
+    least = min(like, default=0.0)
+    like = [*like, *repeat(least, len(scored) - len(like))]
+    most: dict[str, float] = {}
+    for entry, likeness in zip(scored, like, strict=True):
+        path = entry.candidate.path
+        most[path] = max(likeness, most.get(path, least))
+    named = []
+    for entry, likeness in zip(scored, like, strict=True):
+        less = NAME_MEANING * (most[entry.candidate.path] - likeness)
+        named.append(entry._replace(negative=entry.negative + less, named=-less))
+    return named
 
 
 def rank_alike(candidates: Sequence[Candidate], limit: int) -> list[Ranked]:
@@ -354,28 +349,24 @@ def rank_alike(candidates: Sequence[Candidate], limit: int) -> list[Ranked]:
 
     For what is like a piece of code: there are no words of a question to look for.
     """
-    scored: list[_Scored] = [(-one.fused.score, one.key, one, 0.0, 0.0) for one in candidates]
+    scored = [_Scored(-one.fused.score, one.key, one) for one in candidates]
     return [
-        Ranked(one.key, -score * repeat, {**_text_parts(one), "repeat": repeat})
-        for (score, _, one, _, _), repeat in _spread(scored, limit, REPEAT)
+        Ranked(one.key, -score * factor, {**_text_parts(one), "repeat": factor})
+        for (score, _, one, *_), factor in _spread(scored, limit, questions.REPEAT)
     ]
-
-
-_Scored: TypeAlias = tuple[float, str, Candidate, float, float]
-"""A score, negative so that the best is the least; the key; what it adds as definition, symbol."""
 
 
 def _text_parts(one: Candidate) -> dict[str, float]:
     return {"lexical": one.fused.lexical, "dense": one.fused.dense, "text": one.fused.score}
 
 
-def _spread(scored: list[_Scored], limit: int, repeat: float) -> list[tuple[_Scored, float]]:
+def _spread(scored: list[_Scored], limit: int, share: float) -> list[tuple[_Scored, float]]:
     """Return the best after demoting each further chunk of a file, each with its factor."""
     seen: defaultdict[str, int] = defaultdict(int)
     spread = []
     for entry in sorted(scored):  # no two keys are equal, so that nothing behind them is compared
-        path = entry[2].path
-        factor = repeat ** seen[path]
+        path = entry.candidate.path
+        factor = share ** seen[path]
         seen[path] += 1
-        spread.append((entry[0] * factor, entry[1], entry, factor))
+        spread.append((entry.negative * factor, entry.key, entry, factor))
     return [(entry, factor) for _, _, entry, factor in heapq.nsmallest(limit, spread)]
