@@ -158,11 +158,11 @@ class TestMeaning:
 
         def near(texts):
             asked.append(len(texts))
-            return [float("0050" in text) for text in texts]
+            return [float("0030" in text) for text in texts]
 
         found = order("how often is it tried again", *many, last, limit=1000, near=near)
         assert asked == [1, NAMED]
-        assert found[0] == "send0050"
+        assert found[0] == "send0030"
         assert len(found) == NAMED + 1
 
     def test_its_share_is_among_the_parts_of_the_score(self):

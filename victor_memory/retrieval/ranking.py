@@ -21,7 +21,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Final, NamedTuple, TypeAlias
 
 from victor_memory.retrieval import questions
@@ -50,7 +50,7 @@ PATH_MEANING: Final = 0.3
 NAME_MEANING: Final = 0.3
 """Of how much farther a chunk's names are from the query than the nearest in its file: that which
 function of a file is meant does not change which file is."""
-NAMED: Final = 100
+NAMED: Final = 50
 """Chunks whose names are compared by meaning, those of the best score."""
 PREFIX: Final = 0.7
 """How much a word that begins another counts as that word: `config` for `configuration`."""
@@ -327,20 +327,16 @@ def _by_names(scored: list[_Scored], near: Near) -> list[_Scored]:
     The names of the best are compared; those of the others count as the farthest of these.
     """
     scored.sort()
-    names = [
-        f"{one.symbol or ''} {' '.join(one.defines or ())}" for _, _, one, *_ in scored[:NAMED]
-    ]
-    like = near(names)
+    best = [entry.candidate for entry in scored[:NAMED]]
+    like = near([f"{one.symbol or ''} {' '.join(one.defines or ())}" for one in best])
     least = min(like, default=0.0)
-    like = [*like, *repeat(least, len(scored) - len(like))]
     most: dict[str, float] = {}
-    for entry, likeness in zip(scored, like, strict=True):
-        path = entry.candidate.path
-        most[path] = max(likeness, most.get(path, least))
+    for one, likeness in zip(best, like, strict=True):
+        most[one.path] = max(likeness, most.get(one.path, least))
     named = []
-    for entry, likeness in zip(scored, like, strict=True):
-        less = NAME_MEANING * (most[entry.candidate.path] - likeness)
-        named.append(entry._replace(negative=entry.negative + less, named=-less))
+    for entry, likeness in zip(scored, chain(like, repeat(least)), strict=False):
+        less = NAME_MEANING * (most.get(entry.candidate.path, least) - likeness)
+        named.append(entry._replace(negative=entry.negative + less, named=-less) if less else entry)
     return named
 
 
