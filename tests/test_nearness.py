@@ -49,6 +49,15 @@ def test_what_does_not_fit_is_found_and_forgotten(count):
         assert near(names, ["other", *texts[:2]]) == [1.0, *expected[:2]]
 
 
+def test_what_was_learnt_is_not_embedded_again_and_leaves_room():
+    model = Model()
+    names = NameVectors(model, room=4)
+    names.learn(["a", "bb", "ccc"])
+    assert model.asked == ["a", "bb"]
+    near(names, ["bb", "a", "dddd"])
+    assert model.asked == ["a", "bb", "dddd"]
+
+
 def test_threads_take_turns():
     names = NameVectors(Model(), room=64)
 

@@ -228,6 +228,7 @@ class CodebaseMemory:
         """Make later searches fast: read the index into memory, if it is not too large for that."""
         await self._indexer.sync()
         await self._resident.warm()
+        await self._search.warm([path for path, _ in self._indexer.view.items()])
 
     async def close(self) -> None:
         """Stop indexing, keeping what is done. The next call of another method begins anew."""

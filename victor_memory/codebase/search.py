@@ -78,6 +78,12 @@ class CodeSearch:
         self._resident = resident
         self._names: NameVectors | None = None
 
+    async def warm(self, paths: Sequence[str]) -> None:
+        """Have ready what searches need to know about *paths*."""
+        if names := self._name_vectors():
+            await self._provider.embedder.load()
+            await asyncio.to_thread(names.learn, paths)
+
     async def find(
         self,
         asked: SearchRequest,
@@ -123,14 +129,17 @@ class CodeSearch:
 
     def _near(self, vector: Vector | None) -> Near | None:
         """Return what tells how near names are to *vector*, if the model is quick enough for it."""
-        embedder = self._provider.embedder
-        if vector is None or not isinstance(embedder, QuickEmbedder):
+        if vector is None or (names := self._name_vectors()) is None:
             return None
-        if self._names is None:
+        return partial(names.near, vector)
+
+    def _name_vectors(self) -> NameVectors | None:
+        embedder = self._provider.embedder
+        if self._names is None and isinstance(embedder, QuickEmbedder):
             from victor_memory.retrieval.nearness import NameVectors
 
             self._names = NameVectors(embedder.embed_now)
-        return partial(self._names.near, vector)
+        return self._names
 
     async def _named(
         self, asked: SearchRequest, accept: Accept | None, pending: PendingChunks | None

@@ -25,6 +25,11 @@ class NameVectors:
         self._rows: dict[str, int] = {}
         self._vectors = np.empty((0, 0), dtype=np.float32)
 
+    def learn(self, texts: Sequence[str]) -> None:
+        """Have the vectors of the first of *texts* ready, as many as leave room for others."""
+        with self._turn:
+            self._add(list(dict.fromkeys(texts))[: self._room // 2])
+
     def near(self, vector: Vector, texts: Sequence[str]) -> list[float]:
         """Return the cosine of each of *texts* with the unit *vector*."""
         if not texts:
@@ -39,15 +44,19 @@ class NameVectors:
         return [likeness[text] for text in texts]
 
     def _kept(self, texts: list[str]) -> Vectors:
+        self._add(texts)
+        return self._vectors[[self._rows[text] for text in texts]]
+
+    def _add(self, texts: list[str]) -> None:
         new = [text for text in texts if text not in self._rows]
         if len(self._rows) + len(new) > self._room:
             self._rows.clear()
             new = texts
-        if new:
-            vectors = self._embed(new)
-            if not self._vectors.size:
-                self._vectors = np.empty((self._room, vectors.shape[1]), dtype=np.float32)
-            start = len(self._rows)
-            self._vectors[start : start + len(new)] = vectors
-            self._rows.update(zip(new, range(start, start + len(new)), strict=True))
-        return self._vectors[[self._rows[text] for text in texts]]
+        if not new:
+            return
+        vectors = self._embed(new)
+        if not self._vectors.size:
+            self._vectors = np.empty((self._room, vectors.shape[1]), dtype=np.float32)
+        start = len(self._rows)
+        self._vectors[start : start + len(new)] = vectors
+        self._rows.update(zip(new, range(start, start + len(new)), strict=True))
