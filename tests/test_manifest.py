@@ -54,6 +54,11 @@ def test_equal_manifests_agree():
             EmbedderMismatchError,
             "VICTOR_EMBEDDING_MODEL_TYPE=hashing",
         ),
+        (
+            changed(embedder="static:code-v1:256:def"),
+            EmbedderMismatchError,
+            "files have changed: bring the former ones back to use them; a codebase index can be",
+        ),
     ],
 )
 def test_mismatch_names_the_remedy(found, error, remedy):

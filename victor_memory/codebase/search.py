@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from victor_memory.retrieval.nearness import NameVectors
     from victor_memory.types import Record, Vector
 
-POOL: Final = 400
+POOL: Final = 300
 """Chunks taken from each search before ranking, at least; ten are taken for each result."""
 POOL_WITHOUT_COPY: Final = 100
 """The same in a collection that is too large for a copy: a store takes longer for each."""

@@ -15,11 +15,11 @@ from typing import Final
 
 DEFAULT_MIN_SCORE: Final = 0.4
 """Below this, what is found is more likely noise than an answer."""
-INTERCEPT: Final = -1.6
-LIFT_WEIGHT: Final = 3.44
-WINDOW_WEIGHT: Final = 4.58
-TEXT_WEIGHT: Final = 4.74
-SIZE_WEIGHT: Final = -0.46
+INTERCEPT: Final = -1.61
+LIFT_WEIGHT: Final = 3.25
+WINDOW_WEIGHT: Final = 4.75
+TEXT_WEIGHT: Final = 4.62
+SIZE_WEIGHT: Final = -0.45
 
 
 def confidence(lift: float, window: float, text: float, documents: int) -> float:

@@ -63,14 +63,19 @@ class Manifest(BaseModel):
             raise StoreMismatchError(msg)
         if self.embedder != wanted.embedder:
             # The name may hold colons; the dimension and the digest behind it do not.
-            kind, _, rest = self.embedder.partition(":")
-            name = rest.rsplit(":", 2)[0]
+            named = self.embedder.rsplit(":", 2)[0]
+            kind, _, name = named.partition(":")
+            if named == wanted.embedder.rsplit(":", 2)[0]:
+                way = "The model's files have changed: bring the former ones back to use them"
+            else:
+                way = (
+                    f"Set VICTOR_EMBEDDING_MODEL_TYPE={kind} and "
+                    f"VICTOR_EMBEDDING_MODEL_NAME={name} to use them"
+                )
             msg = (
                 f"{place} holds vectors of the model {self.embedder!r}, and {wanted.embedder!r} is "
-                f"selected. Set VICTOR_EMBEDDING_MODEL_TYPE={kind} and "
-                f"VICTOR_EMBEDDING_MODEL_NAME={name} to use them; a codebase index can be rebuilt "
-                "with: victor-memory index --rebuild, a conversation memory with: "
-                "victor-memory rebuild"
+                f"selected. {way}; a codebase index can be rebuilt with: victor-memory index "
+                "--rebuild, a conversation memory with: victor-memory rebuild"
             )
             raise EmbedderMismatchError(msg)
 

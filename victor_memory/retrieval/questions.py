@@ -7,12 +7,12 @@ from typing import Final
 
 from victor_memory.retrieval.text import STOP_WORDS, query_terms
 
-DENSE_SHARE: Final = 0.4
+DENSE_SHARE: Final = 0.55
 LEAST_DENSE_SHARE: Final = 0.1
 LEXICAL_POWER: Final = 0.7
 """Of the lexical score for a short query: a word said often in one chunk tells less than it scores.
 In a long text many words agree, and the score is taken as it is."""
-SHORT_QUERY: Final = 16
+SHORT_QUERY: Final = 12
 """Terms up to which a query has one meaning; in a long text the words tell more."""
 FEW_TERMS: Final = 5
 MANY_TERMS: Final = 14
@@ -30,8 +30,8 @@ _CODE_SHAPED: Final = re.compile(r"\w_\w|[a-z0-9][A-Z]|[A-Z]{2,}[a-z]|[.#:>]")
 def dense_share(query: str) -> float:
     """Return the share of the dense score that suits *query*: less for a long one.
 
-    >>> dense_share("where are tokens checked?"), round(dense_share("word " * 9), 1)
-    (0.4, 0.4)
+    >>> dense_share("where are tokens checked?"), dense_share("word " * 9)
+    (0.55, 0.55)
     """
     count = len(query_terms(query))
     return max(LEAST_DENSE_SHARE, DENSE_SHARE * min(1.0, SHORT_QUERY / max(1, count)))
