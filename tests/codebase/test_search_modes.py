@@ -338,6 +338,31 @@ async def test_neighbours_are_one_piece_and_edges_are_trimmed(tmp_path, write, p
         assert len(one.text) <= max(answers.MERGED_CHARACTERS, 3000)
 
 
+def trimmed(*bodies, words):
+    """Return the numbers of the definitions with *bodies* that stay in a hit for *words*."""
+    texts = [f"def f{number}():\n    {body}\n" for number, body in enumerate(bodies)]
+    text = "\n\n".join(texts) + "# " + "-" * answers.SHORT
+    hit = CodeHit("a.py", 1, text.count("\n") + 1, None, "python", 1.0, text, {})
+    starts = [1 + text[: text.index(one)].count("\n") for one in texts]
+    kept = answers._trimmed(hit, starts, words).text
+    return [number for number in range(len(bodies)) if f"def f{number}(" in kept]
+
+
+@pytest.mark.parametrize(
+    ("bodies", "kept"),
+    [
+        (["retry", "x", "y"], [0]),
+        (["retry", "after", "z"], [0, 1]),  # one word each: none is better
+        (["retry", "retry after", "z"], [1]),  # one word beside two may be chance
+        (["retry after", "retry", "retry after"], [0, 1, 2]),  # only edges are left out
+        (["retry after", "retry after failure wait", "wait"], [0, 1]),
+        (["x", "y"], [0, 1]),
+    ],
+)
+def test_definitions_at_the_edges_with_few_of_the_words_are_left_out(bodies, kept):
+    assert trimmed(*bodies, words=("retry", "after", "failure", "wait")) == kept
+
+
 class TestMeaningOfPaths:
     """Files that say the same, in a place that means the question and in one that does not."""
 

@@ -120,7 +120,10 @@ def _trimmed(hit: CodeHit, starts: Sequence[int], words: Sequence[str]) -> CodeH
     for start, stop in pairwise(borders):
         said = "\n".join(lines[start:stop]).lower()
         told.append(sum(word in said for word in words))
-    kept = [number for number, count in enumerate(told) if count > TELLING * max(told)]
+    best = max(told)
+    # Where another has two of the words, one in common may be chance.
+    least = max(TELLING * best, 1.0 if best > 1 else 0.0)
+    kept = [number for number, count in enumerate(told) if count > least]
     if not kept or len(kept) == len(told):
         return hit
     start, stop = borders[kept[0]], borders[kept[-1] + 1]
