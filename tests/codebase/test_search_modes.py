@@ -7,6 +7,7 @@ import pytest
 
 from victor_memory.codebase import answers
 from victor_memory.codebase import resident as resident_module
+from victor_memory.codebase import search as search_module
 from victor_memory.codebase.answers import CodeHit, asks_for_overview, within
 from victor_memory.codebase.memory import CodebaseMemory
 from victor_memory.codebase.request import SearchRequest, likeness
@@ -361,6 +362,28 @@ def trimmed(*bodies, words):
 )
 def test_definitions_at_the_edges_with_few_of_the_words_are_left_out(bodies, kept):
     assert trimmed(*bodies, words=("retry", "after", "failure", "wait")) == kept
+
+
+class TestRanked:
+    """Forty files that use a name more often than the one that defines it."""
+
+    @pytest.fixture
+    async def memory(self, tmp_path, write, provider, monkeypatch):
+        monkeypatch.setattr(search_module, "RANKED", 5)
+        uses = "\n".join(f"connect_to(host{number})" for number in range(20))
+        write(tmp_path, **{f"use{number}.py": uses for number in range(40)})
+        write(tmp_path, **{"net.py": "def connect_to(host):\n    return 1\n" + "x = 1\n" * 20})
+        memory = CodebaseMemory(provider, tmp_path)
+        await memory.index()
+        return memory
+
+    async def test_what_defines_a_name_is_found_behind_all_that_use_it(self, memory):
+        answer = await memory.search("connect_to", limit=1)
+        assert [one.path for one in answer.hits] == ["net.py"]
+
+    async def test_a_question_has_as_many_results_as_are_wanted(self, memory):
+        answer = await memory.search("where do we connect to a host", limit=30)
+        assert len(answer.hits) == 30
 
 
 class TestMeaningOfPaths:

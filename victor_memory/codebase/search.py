@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from victor_memory.codebase.answers import CodeHit, MappedFile, mapped, pieces, within
@@ -19,7 +20,7 @@ from victor_memory.embedders.base import QuickEmbedder
 from victor_memory.errors import InvalidRequestError
 from victor_memory.filters import where
 from victor_memory.retrieval.fusion import Fused, fuse
-from victor_memory.retrieval.questions import dense_share, lexical_power
+from victor_memory.retrieval.questions import dense_share, lexical_power, query_names
 from victor_memory.retrieval.ranking import Candidate, Near, Ranked, rank, rank_alike
 from victor_memory.retrieval.text import query_terms
 from victor_memory.types import Hit
@@ -35,6 +36,9 @@ POOL: Final = 300
 """Chunks taken from each search before ranking, at least; ten are taken for each result."""
 POOL_WITHOUT_COPY: Final = 100
 """The same in a collection that is too large for a copy: a store takes longer for each."""
+RANKED: Final = 120
+"""Of these, how many of the best are ranked for a question, at least; five for each result. Where a
+name is asked for, all are: what defines it may say it less often than what uses it."""
 MAX_POOL: Final = 10_000
 AT_ONCE: Final = 1000
 """Candidates that are ranked in the event loop; more would keep its other tasks waiting."""
@@ -272,6 +276,8 @@ def _ranked(
 ) -> list[tuple[FoundChunk, Ranked]]:
     chunks = {one.id: one for one, _ in (*lexical, *dense)}
     fused = fuse(_scores(lexical), _scores(dense), share, lexical_power(asked.query))
+    if not query_names(asked.query):
+        fused = dict(islice(fused.items(), max(RANKED, 5 * asked.limit)))
     ranked = rank(asked.query, _candidates_of(fused, chunks), asked.limit * SPARE, near)
     return [(chunks[one.key], one) for one in ranked]
 
