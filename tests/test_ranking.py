@@ -165,6 +165,11 @@ class TestMeaning:
         assert found[0] == "send0030"
         assert len(found) == NAMED + 1
 
+    def test_no_score_falls_below_nothing(self):
+        candidates = named("tests/a.py", "send", 0.0), named("tests/a.py", "back_off", 0.0)
+        found = rank("how often is it tried again", candidates, 10, near_if("back_off"))
+        assert min(one.score for one in found) == 0
+
     def test_its_share_is_among_the_parts_of_the_score(self):
         candidates = named("a.py", "send", 0.55), named("a.py", "back_off", 0.5)
         found = rank("how often", candidates, 10, near_if("back_off"))

@@ -335,7 +335,8 @@ def _by_names(scored: list[_Scored], near: Near) -> list[_Scored]:
         most[one.path] = max(likeness, most.get(one.path, least))
     named = []
     for entry, likeness in zip(scored, chain(like, repeat(least)), strict=False):
-        less = NAME_MEANING * (most.get(entry.candidate.path, least) - likeness)
+        behind = most.get(entry.candidate.path, least) - likeness
+        less = min(NAME_MEANING * behind, -entry.negative)  # no score is below nothing
         named.append(entry._replace(negative=entry.negative + less, named=-less) if less else entry)
     return named
 
