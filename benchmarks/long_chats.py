@@ -11,7 +11,6 @@ the user's turn. The same seed gives the same chat, on one version of Python.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import importlib.util
 import json
 import random
@@ -24,8 +23,8 @@ from pathlib import Path
 from pydoc_data import topics as documentation
 from typing import Any, NamedTuple
 
-from victor_memory.config import EmbeddingConfig
-from victor_memory.embedders.static import StaticEmbedder
+import vectors_adapter
+
 from victor_memory.retrieval.bm25 import InvertedIndex
 from victor_memory.retrieval.text import analyse, query_terms
 
@@ -133,26 +132,11 @@ class Words:
         return [key for key, _ in self._indexes[conversation_id].search(query_terms(question), k)]
 
 
-class Vectors:
-    """Cosines of the bundled model over whole turns, to compare with."""
-
-    def __init__(self) -> None:
-        self._model = StaticEmbedder(EmbeddingConfig(embedding_model_type="static"))
-        self._kept: dict[str, tuple[list[str], Any]] = {}
-
-    def ingest(self, conversation_id: str, docs: list[dict[str, Any]]) -> None:
-        """Embed *docs*."""
-        vectors = asyncio.run(self._model.embed([doc["text"] for doc in docs]))
-        self._kept[conversation_id] = [doc["id"] for doc in docs], vectors
-
-    def search(self, conversation_id: str, question: str, k: int) -> list[str]:
-        """Return the ids of the *k* docs nearest to *question*."""
-        ids, vectors = self._kept[conversation_id]
-        (vector,) = asyncio.run(self._model.embed([question], purpose="query"))
-        return [ids[at] for at in (-(vectors @ vector)).argsort()[:k].tolist()]
-
-
-SYSTEMS: dict[str, Callable[[], Any]] = {"recall": adapter, "words": Words, "vectors": Vectors}
+SYSTEMS: dict[str, Callable[[], Any]] = {
+    "recall": adapter,
+    "words": Words,
+    "vectors": vectors_adapter.Adapter,
+}
 
 
 def main() -> None:

@@ -21,7 +21,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain, repeat
 from typing import Final, NamedTuple, TypeAlias
 
 from victor_memory.retrieval import questions
@@ -334,7 +333,7 @@ def _by_names(scored: list[_Scored], near: Near) -> list[_Scored]:
     for one, likeness in zip(best, like, strict=True):
         most[one.path] = max(likeness, most.get(one.path, least))
     named = []
-    for entry, likeness in zip(scored, chain(like, repeat(least)), strict=False):
+    for entry, likeness in zip(scored, [*like, *[least] * (len(scored) - len(like))], strict=True):
         behind = most.get(entry.candidate.path, least) - likeness
         less = min(NAME_MEANING * behind, -entry.negative)  # no score is below nothing
         named.append(entry._replace(negative=entry.negative + less, named=-less) if less else entry)
