@@ -163,7 +163,10 @@ class LocalEmbedder(BaseEmbedder):
 
 
 class QuickEmbedder(LocalEmbedder):
-    """A model that reads a short text in microseconds, so that a search may embed hundreds."""
+    """A model that reads a short text in microseconds, so that a search may embed hundreds.
+
+    Its vectors have unit length.
+    """
 
     def embed_now(self, texts: Sequence[str]) -> Vectors:
         """Return the vectors of *texts* as `embed` does, without its checks; `load` comes first."""
