@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from victor_memory.embedders.static import COUNT_EXPONENT
+from victor_memory.embedders.static import COUNT_EXPONENT, HALF_WEIGHT_AT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,11 +18,14 @@ def write(
     table: npt.NDArray[np.float32],
     tokenizer: Any,
     teacher: str,
+    *,
     count_exponent: float = 1.0,
+    half_weight_at: float | None = None,
 ) -> None:
     """Write *table*, one row for each piece of *tokenizer*, as a model that model2vec reads.
 
-    The *count_exponent* is for this project's embedder; model2vec itself counts with 1.
+    *count_exponent* and *half_weight_at* are for this project's embedder; model2vec itself counts
+    every piece as one.
 
     A row is rounded to int8, with its largest value at 127; its scale is in model2vec's `weights`.
     """
@@ -48,4 +51,6 @@ def write(
         "pooling": "mean",
         COUNT_EXPONENT: count_exponent,
     }
+    if half_weight_at is not None:
+        config[HALF_WEIGHT_AT] = half_weight_at
     (out / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

@@ -121,12 +121,40 @@ async def test_the_pieces_of_a_text_count_together_however_long_it_is(tmp_path):
     assert vectors[[0, 2]].tolist() == [[0, 0, 0, 1], [0, 0, 1, 0]]
 
 
-@pytest.mark.parametrize("exponent", [-1, 1.5, "0.5", None, True])
-async def test_an_exponent_that_is_none(tmp_path, exponent):
+@pytest.mark.parametrize("number", [-1, 5000, "0.5", None, True, [1]])
+@pytest.mark.parametrize(
+    ("entry", "limits"), [("count_exponent", "0 to 1"), ("half_weight_at", "1 to 4096")]
+)
+async def test_a_setting_that_is_no_such_number(tmp_path, entry, limits, number):
     folder = tiny(tmp_path / "m", embeddings=np.eye(4, dtype=np.float32))
-    config(folder, count_exponent=exponent)
-    with pytest.raises(EmbeddingError, match=r"count_exponent.*from 0 to 1"):
+    config(folder, **{entry: number})
+    with pytest.raises(EmbeddingError, match=f"{entry}.*from {limits}"):
         await static(folder).load()
+
+
+async def test_a_piece_of_a_passage_counts_less_the_later_it_stands(tmp_path):
+    folder = tiny(tmp_path / "m", embeddings=np.eye(4, dtype=np.float32))
+    plain = await static(folder).load()
+    config(folder, half_weight_at=2)
+    model = static(folder)
+    assert (await model.load()).digest != plain.digest
+    early, late = 1 + 2 / 4, 2 / 3
+    expected = np.array([[0, early, late, 0]]) / np.hypot(early, late)
+    texts = ["red green red", "green", "red green red"]
+    vectors = await model.embed(texts)
+    assert vectors[[0, 2]] == pytest.approx(np.concatenate([expected, expected]))
+    asked = await model.embed(texts, purpose="query")
+    assert asked[0] == pytest.approx(np.array([0, 2, 1, 0]) / 5**0.5)
+
+
+async def test_places_go_on_through_a_long_passage(tmp_path):
+    folder = tiny(tmp_path / "m", embeddings=np.eye(4, dtype=np.float32))
+    config(folder, half_weight_at=64)
+    count = LONGEST
+    (vector,) = await static(folder).embed(["red " * count + "green"])
+    weights = 64 / (64 + np.minimum(np.arange(count + 1), 4095))
+    expected = np.array([0, weights[:-1].sum(), weights[-1], 0])
+    assert vector == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
 
 
 # -- vectors ------------------------------------------------------------------------------------

@@ -34,8 +34,11 @@ TOKENIZER: Final = "tokenizer.json"
 CONFIG: Final = "config.json"
 FILES: Final = (WEIGHTS, TOKENIZER, CONFIG)
 COUNT_EXPONENT: Final = "count_exponent"
+HALF_WEIGHT_AT: Final = "half_weight_at"
 LONGEST: Final = 16_000
 """Characters tokenised as one text: with the batch, it bounds the memory that takes."""
+PLACE_BITS: Final = 12
+"""Bits of a piece's place in its text; all beyond 4,095 are the last one, where little is left."""
 
 
 class StaticEmbedder(QuickEmbedder):
@@ -45,7 +48,9 @@ class StaticEmbedder(QuickEmbedder):
     model2vec directory, or a model's name on the Hugging Face hub. Vectors have unit length and
     depend on nothing but the model and the text. A piece counts as often as it occurs or, where
     the model's `config.json` has a `count_exponent`, as that power of it: an identifier that fills
-    a function does not drown the rest. (Sublinear counts: Salton and Buckley, 1988.)
+    a function does not drown the rest. (Sublinear counts: Salton and Buckley, 1988.) Where the file
+    has a `half_weight_at` of h, the piece at place p of a passage counts h / (h + p) instead of 1:
+    texts say first what they are about, functions their names. A question is read evenly.
     A text of any length is read whole. A text without a single known piece, the empty text among
     them, is the last axis: the direction in which texts differ least, so it is near no other text.
     """
@@ -65,8 +70,8 @@ class StaticEmbedder(QuickEmbedder):
             raise EmbeddingError(msg)
         self._model = _read(folder)
         files = [folder / WEIGHTS, folder / TOKENIZER]
-        if self._model.exponent != 1:
-            files.append(folder / CONFIG)  # another exponent makes other vectors
+        if self._model.exponent != 1 or self._model.half_weight_at is not None:
+            files.append(folder / CONFIG)  # other settings make other vectors
         return EmbedderInfo(self.type, name, self._model.vectors.shape[1], digest(files))
 
     def _find(self) -> tuple[str, Path]:
@@ -78,14 +83,15 @@ class StaticEmbedder(QuickEmbedder):
         # The last part of the path: a model is the same one after its directory was moved.
         return folder.resolve().name, folder
 
-    def _encode(self, texts: Sequence[str], purpose: Purpose) -> Vectors:  # noqa: ARG002 - a static model has one kind of input
+    def _encode(self, texts: Sequence[str], purpose: Purpose) -> Vectors:
         import numpy as np
 
         vectors = np.zeros((len(texts), self._model.vectors.shape[1]), dtype=np.float32)
         parts = pieces(texts, LONGEST)
         found = list(self._model.pieces.ids([part for _, part in parts]))
         owners = np.repeat([owner for owner, _ in parts], [len(one) for one in found])
-        for owner, tokens, counts in self._model.counted(np.concatenate(found), owners):
+        half = self._model.half_weight_at if purpose == "document" else None
+        for owner, tokens, counts in self._model.counted(np.concatenate(found), owners, half):
             vectors[owner] = self._model.sum(tokens, counts)
         vectors[~vectors.any(axis=1), -1] = 1
         return unit(vectors)
@@ -105,20 +111,32 @@ class _Model:
     """The piece that stands for what no piece says."""
     exponent: float
     """A piece that occurs n times counts n to the power of this."""
+    half_weight_at: float | None
+    """The place in a passage where a piece counts half as much as at the first one."""
 
     def counted(
-        self, ids: npt.NDArray[np.int64], owners: npt.NDArray[np.int64]
-    ) -> Iterator[tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-        """Yield each of *owners* with its pieces, in order, and how often it has each."""
+        self, ids: npt.NDArray[np.int64], owners: npt.NDArray[np.int64], half: float | None
+    ) -> Iterator[tuple[int, npt.NDArray[np.int64], npt.NDArray[Any]]]:
+        """Yield each of *owners* with its pieces, in order, and how often it has each.
+
+        With *half*, how much all of one piece weigh where they stand, by `half_weight_at`.
+        """
         import numpy as np
 
         # All at once: to look for what is equal text by text takes three times as long.
         known = ids != self.unknown
         size = int(ids.max(initial=0)) + 1
         both = owners[known] * size + ids[known]
-        both = np.sort(both.astype(np.int32) if both.max(initial=0) < 2**31 else both)
-        firsts = np.flatnonzero(np.diff(both, prepend=-1))
-        counts = np.diff(firsts, append=len(both))
+        if half is None:
+            both = np.sort(both.astype(np.int32) if both.max(initial=0) < 2**31 else both)
+            firsts = np.flatnonzero(np.diff(both, prepend=-1))
+            counts = np.diff(firsts, append=len(both))
+        else:
+            placed = np.sort((both << PLACE_BITS) | _places(owners[known]))
+            both = placed >> PLACE_BITS
+            firsts = np.flatnonzero(np.diff(both, prepend=-1))
+            weights = half / (half + (placed & (2**PLACE_BITS - 1)))
+            counts = np.add.reduceat(weights, firsts) if len(firsts) else weights
         owned, tokens = np.divmod(both[firsts], size)
         edges = np.flatnonzero(np.diff(owned, prepend=-1, append=-1))
         for start, end in pairwise(edges):
@@ -136,6 +154,15 @@ class _Model:
         rows = tokens if self.mapping is None else self.mapping[tokens]
         total: npt.NDArray[np.float32] = shares @ self.vectors[rows].astype(np.float32)
         return total
+
+
+def _places(owners: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the place of each piece among those of its owner, which stand together."""
+    import numpy as np
+
+    starts = np.flatnonzero(np.diff(owners, prepend=-1))
+    places = np.arange(len(owners)) - np.repeat(starts, np.diff(starts, append=len(owners)))
+    return np.minimum(places, 2**PLACE_BITS - 1)
 
 
 def _read(folder: Path) -> _Model:
@@ -156,13 +183,15 @@ def _read(folder: Path) -> _Model:
     if (size := tokenizer.get_vocab_size()) != len(vectors if mapping is None else mapping):
         msg = f"{folder} has {size} pieces and {len(vectors)} vectors. Name a whole model."
         raise EmbeddingError(msg)
+    exponent, half_weight_at = _settings(folder)
     return _Model(
         pieces=WordPieces(tokenizer, described),
         vectors=vectors,
         weights=tensors.get("weights"),
         mapping=mapping,
         unknown=_unknown(tokenizer, described["model"]),
-        exponent=_count_exponent(folder),
+        exponent=exponent,
+        half_weight_at=half_weight_at,
     )
 
 
@@ -174,22 +203,28 @@ def _unknown(tokenizer: Tokenizer, model: Mapping[str, Any]) -> int | None:
     return None if name is None else tokenizer.token_to_id(name)
 
 
-def _count_exponent(folder: Path) -> float:
-    """Return the power of a piece's count that the model in *folder* asks for; 1 if it does not.
-
-    Raises:
-        EmbeddingError: it asks for what is no number between 0 and 1.
-
-    """
+def _settings(folder: Path) -> tuple[float, float | None]:
+    """Return the `count_exponent` and the `half_weight_at` of the model in *folder*."""
     config = json.loads((folder / CONFIG).read_text("utf-8"))
-    found = config.get(COUNT_EXPONENT, 1) if isinstance(config, dict) else None
-    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= 1:
+
+    def number(entry: str, least: int, most: int) -> float | None:
+        if isinstance(config, dict) and entry not in config:
+            return None
+        found = config[entry] if isinstance(config, dict) else None
+        if (
+            isinstance(found, int | float)
+            and not isinstance(found, bool)
+            and least <= found <= most
+        ):
+            return float(found)
         msg = (
-            f"{folder / CONFIG} has the {COUNT_EXPONENT} {found!r}. Write a number from 0 to 1, or "
-            "remove the entry."
+            f"{folder / CONFIG} has the {entry} {found!r}. Write a number from {least} to {most}, "
+            "or remove the entry."
         )
         raise EmbeddingError(msg)
-    return float(found)
+
+    exponent = number(COUNT_EXPONENT, 0, 1)
+    return 1.0 if exponent is None else exponent, number(HALF_WEIGHT_AT, 1, 2**PLACE_BITS)
 
 
 def _from_hub(name: str) -> Path:
