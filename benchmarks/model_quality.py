@@ -35,9 +35,10 @@ from static_training import corpus, registries, teacher  # noqa: E402 - see abov
 from static_training.code import Pair, words  # noqa: E402 - see above
 
 from victor_memory.config import EmbeddingConfig  # noqa: E402 - see above
+from victor_memory.embedders.base import Purpose  # noqa: E402 - see above
 from victor_memory.embedders.static import BUNDLED, StaticEmbedder  # noqa: E402 - see above
 
-Encode = Callable[[list[str]], Any]
+Encode = Callable[[list[str], Purpose], Any]
 KINDS: Final = {"doc": "functions", "heading": "sections", "cloze": "sections"}
 SPEED: Final = 256
 RUNS: Final = 5
@@ -114,7 +115,7 @@ def measure(
     lexical = bm25(questions, answers)
     row = {("BM25", "alone"): reciprocal_rank(lexical), ("BM25", "fused"): reciprocal_rank(lexical)}
     for name, encode in models.items():
-        scores = encode(questions) @ encode(answers).T
+        scores = encode(questions, "query") @ encode(answers, "document").T
         low = scores.min(axis=1, keepdims=True)
         scaled = (scores - low) / (scores.max(axis=1, keepdims=True) - low)
         fused = scaled + lexical / np.maximum(lexical.max(axis=1, keepdims=True), 1e-9)
@@ -156,22 +157,22 @@ def tokens(text: str) -> list[str]:
 def static(folder: Path) -> Encode:
     """Return what embeds texts with the model2vec directory *folder*."""
     embedder = StaticEmbedder(EmbeddingConfig(embedding_model_name=str(folder)))
-    return lambda texts: asyncio.run(embedder.embed(texts))
+    return lambda texts, purpose: asyncio.run(embedder.embed(texts, purpose=purpose))
 
 
 def by_teacher() -> Encode:
     """Return what embeds texts with the teacher, as its library does it, in float32."""
     encoder = teacher.model()
-    return lambda texts: encoder.encode(
+    return lambda texts, _: encoder.encode(
         texts, batch_size=64, normalize_embeddings=True, show_progress_bar=False
     )
 
 
 def rate(encode: Encode, texts: list[str]) -> float:
     """Return how many of *texts* are embedded in a second of processor time."""
-    encode(texts[:8])
+    encode(texts[:8], "document")
     began = time.process_time()
-    encode(texts)
+    encode(texts, "document")
     return len(texts) / (time.process_time() - began)
 
 

@@ -76,8 +76,16 @@ def main() -> None:
         registries.prepare(work, arguments.mirror or registries.debian_mirror(), arguments.suite)
     extract(work, Exclusions(arguments.exclude), frozen=arguments.frozen)
     prepared = prepare(work)
-    table, tokenizer = make(prepared, training.Recipe())
-    export.write(arguments.out, table, tokenizer, teacher.NAME, training.Recipe().count_exponent)
+    recipe = training.Recipe()
+    table, tokenizer = make(prepared, recipe)
+    export.write(
+        arguments.out,
+        table,
+        tokenizer,
+        teacher.NAME,
+        count_exponent=recipe.count_exponent,
+        half_weight_at=recipe.half_weight_at,
+    )
     write_card(arguments.out, prepared)
     size = sum(path.stat().st_size for path in arguments.out.rglob("*") if path.is_file())
     if size >= LIMIT:
@@ -154,24 +162,40 @@ def prepare(work: Path) -> Path:
 def make(prepared: Path, recipe: training.Recipe) -> tuple[Any, Any]:
     """Return the trained word vectors and the tokenizer."""
     import numpy as np
-    import torch
     from tokenizers import Tokenizer
 
+    tables = [trained(prepared, recipe, seed) for seed in recipe.seeds]
+    return np.mean(tables, axis=0), Tokenizer.from_file(str(prepared / TOKENIZER))
+
+
+def trained(prepared: Path, recipe: training.Recipe, seed: int) -> Any:
+    """Return the word vectors trained with *seed*, which are left in *prepared*."""
+    import numpy as np
+    import torch
+
+    out = prepared / f"trained-{seed}.npy"
+    if out.exists():
+        return np.load(out)
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(mode=True)
     texts = [
         training.load(prepared / "texts.npz", x) for x in ("questions", "answers", "sentences")
     ]
     with np.load(prepared / "start.npz") as begun:
-        trained = training.train(
+        table = training.train(
             begun["table"],
             begun["frozen"],
             *texts,
             keys=np.load(prepared / "keys.npy"),
             taught=np.load(prepared / "taught.npy"),
             recipe=recipe,
+            seed=seed,
         )
-    return trained, Tokenizer.from_file(str(prepared / TOKENIZER))
+    partial = out.with_suffix(".part.npy")
+    np.save(partial, table)
+    partial.rename(out)
+    report(f"the vectors of seed {seed}")
+    return table
 
 
 def write_card(out: Path, prepared: Path) -> None:
@@ -195,6 +219,7 @@ def write_card(out: Path, prepared: Path) -> None:
         sentences=f"{len(np.load(prepared / 'taught.npy', mmap_mode='r')):,}",
         share=training.Recipe().share,
         exponent=training.Recipe().count_exponent,
+        half=training.Recipe().half_weight_at,
         figures=(texts / "figures.md").read_text("utf-8"),
     )
     (out / "README.md").write_text(card, encoding="utf-8")

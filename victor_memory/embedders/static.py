@@ -204,18 +204,23 @@ def _unknown(tokenizer: Tokenizer, model: Mapping[str, Any]) -> int | None:
 
 
 def _settings(folder: Path) -> tuple[float, float | None]:
-    """Return the `count_exponent` and the `half_weight_at` of the model in *folder*."""
+    """Return the `count_exponent` and the `half_weight_at` of the model in *folder*.
+
+    Raises:
+        EmbeddingError: one of them is no number within its limits.
+
+    """
     config = json.loads((folder / CONFIG).read_text("utf-8"))
+    if not isinstance(config, dict):
+        msg = f"{folder / CONFIG} holds no settings. Name a whole model2vec model."
+        raise EmbeddingError(msg)
 
     def number(entry: str, least: int, most: int) -> float | None:
-        if isinstance(config, dict) and entry not in config:
+        if entry not in config:
             return None
-        found = config[entry] if isinstance(config, dict) else None
-        if (
-            isinstance(found, int | float)
-            and not isinstance(found, bool)
-            and least <= found <= most
-        ):
+        found = config[entry]
+        numeric = isinstance(found, int | float) and not isinstance(found, bool)
+        if numeric and least <= found <= most:
             return float(found)
         msg = (
             f"{folder / CONFIG} has the {entry} {found!r}. Write a number from {least} to {most}, "
