@@ -162,40 +162,24 @@ def prepare(work: Path) -> Path:
 def make(prepared: Path, recipe: training.Recipe) -> tuple[Any, Any]:
     """Return the trained word vectors and the tokenizer."""
     import numpy as np
+    import torch
     from tokenizers import Tokenizer
 
-    tables = [trained(prepared, recipe, seed) for seed in recipe.seeds]
-    return np.mean(tables, axis=0), Tokenizer.from_file(str(prepared / TOKENIZER))
-
-
-def trained(prepared: Path, recipe: training.Recipe, seed: int) -> Any:
-    """Return the word vectors trained with *seed*, which are left in *prepared*."""
-    import numpy as np
-    import torch
-
-    out = prepared / f"trained-{seed}.npy"
-    if out.exists():
-        return np.load(out)
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(mode=True)
     texts = [
         training.load(prepared / "texts.npz", x) for x in ("questions", "answers", "sentences")
     ]
     with np.load(prepared / "start.npz") as begun:
-        table = training.train(
+        trained = training.train(
             begun["table"],
             begun["frozen"],
             *texts,
             keys=np.load(prepared / "keys.npy"),
             taught=np.load(prepared / "taught.npy"),
             recipe=recipe,
-            seed=seed,
         )
-    partial = out.with_suffix(".part.npy")
-    np.save(partial, table)
-    partial.rename(out)
-    report(f"the vectors of seed {seed}")
-    return table
+    return trained, Tokenizer.from_file(str(prepared / TOKENIZER))
 
 
 def write_card(out: Path, prepared: Path) -> None:

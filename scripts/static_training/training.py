@@ -84,9 +84,9 @@ class Recipe:
     batch: int = 1024
     count_exponent: float = 0.5
     """The power of a piece's count that it counts with in a text where this project embeds."""
-    half_weight_at: float = 48
-    """The place in a passage where a piece counts half, where this project embeds; not in training:
-    vectors trained with it are no better with it, and what reads the model evenly is the poorer."""
+    half_weight_at: float = 96
+    """The place in a passage where a piece counts half, where this project embeds. Not in training:
+    vectors trained with it are no better with it."""
     trained_exponents: tuple[float, ...] = (0.5, 1.0)
     """One of them, drawn for each batch: 1 is what model2vec itself counts with."""
     block: int = 16
@@ -99,9 +99,7 @@ class Recipe:
     teacher_temperature: float = 0.05
     share: float = 0.85
     """How far from the start to the trained vectors to stop (WiSE-FT; Wortsman et al., 2022)."""
-    seeds: tuple[int, ...] = (1, 2, 3, 4)
-    """Of the orders of the pairs. What is trained in each is averaged: two orders differ by as much
-    as two recipes do. ("Model soups"; Wortsman et al., 2022.)"""
+    seed: int = 1
 
 
 def train(
@@ -114,9 +112,8 @@ def train(
     keys: npt.NDArray[np.int64],
     taught: npt.NDArray[np.float16],
     recipe: Recipe,
-    seed: int,
 ) -> npt.NDArray[np.float32]:
-    """Return the word vectors *start*, trained on pairs in the order that *seed* gives.
+    """Return the word vectors *start*, trained.
 
     Questions i and answers i are pairs; *keys* says which pairs may stand for one another and are
     no negatives of each other. *taught* holds the teacher's vectors of *sentences*. Rows that are
@@ -127,8 +124,8 @@ def train(
     import torch
     from torch.nn import functional
 
-    generator = np.random.default_rng(seed)
-    torch.manual_seed(seed)
+    generator = np.random.default_rng(recipe.seed)
+    torch.manual_seed(recipe.seed)
     table = torch.nn.Parameter(torch.from_numpy(start.copy()))
     still = torch.from_numpy(frozen)
     optimizer = torch.optim.Adam([table], lr=recipe.rate, betas=(0.9, 0.98))

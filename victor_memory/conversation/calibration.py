@@ -16,9 +16,9 @@ from typing import Final
 DEFAULT_MIN_SCORE: Final = 0.4
 """Below this, what is found is more likely noise than an answer."""
 INTERCEPT: Final = -1.61
-LIFT_WEIGHT: Final = 3.25
-WINDOW_WEIGHT: Final = 4.75
-TEXT_WEIGHT: Final = 4.62
+LIFT_WEIGHT: Final = 3.37
+WINDOW_WEIGHT: Final = 4.72
+TEXT_WEIGHT: Final = 4.61
 SIZE_WEIGHT: Final = -0.45
 
 

@@ -7,9 +7,9 @@ from typing import Final
 
 from victor_memory.retrieval.text import STOP_WORDS, query_terms
 
-DENSE_SHARE: Final = 0.55
+DENSE_SHARE: Final = 0.6
 LEAST_DENSE_SHARE: Final = 0.1
-LEXICAL_POWER: Final = 0.7
+LEXICAL_POWER: Final = 0.8
 """Of the lexical score for a short query: a word said often in one chunk tells less than it scores.
 In a long text many words agree, and the score is taken as it is."""
 SHORT_QUERY: Final = 12
@@ -31,7 +31,7 @@ def dense_share(query: str) -> float:
     """Return the share of the dense score that suits *query*: less for a long one.
 
     >>> dense_share("where are tokens checked?"), dense_share("word " * 9)
-    (0.55, 0.55)
+    (0.6, 0.6)
     """
     count = len(query_terms(query))
     return max(LEAST_DENSE_SHARE, DENSE_SHARE * min(1.0, SHORT_QUERY / max(1, count)))
@@ -41,7 +41,7 @@ def lexical_power(query: str) -> float:
     """Return the power of the lexical score that suits *query*: 1 for a long one.
 
     >>> lexical_power("where are tokens checked?")
-    0.7
+    0.8
     >>> lexical_power("one two six ten red blue green pink dog cat cow sky sun moon star sea")
     1.0
     """
