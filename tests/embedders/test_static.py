@@ -128,9 +128,16 @@ async def test_the_pieces_of_a_text_count_together_however_long_it_is(tmp_path):
     assert vectors[[0, 2]].tolist() == [[0, 0, 0, 1], [0, 0, 1, 0]]
 
 
-@pytest.mark.parametrize("number", [-1, 5000, "0.5", None, True, [1]])
 @pytest.mark.parametrize(
-    ("entry", "limits"), [("count_exponent", "0 to 1"), ("half_weight_at", "1 to 4096")]
+    ("entry", "limits", "number"),
+    [
+        (entry, limits, number)
+        for entry, limits, beyond in (
+            ("count_exponent", "0 to 1", 1.5),
+            ("half_weight_at", "1 to 4096", 0),
+        )
+        for number in (beyond, -1, 5000, "0.5", None, True, [1])
+    ],
 )
 async def test_a_setting_that_is_no_such_number(tmp_path, entry, limits, number):
     folder = tiny(tmp_path / "m", embeddings=np.eye(4, dtype=np.float32))

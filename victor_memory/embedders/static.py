@@ -46,7 +46,7 @@ class StaticEmbedder(QuickEmbedder):
 
     The model is `bundled` (in the wheel), the name of any that is in the wheel, the path of a
     model2vec directory, or a model's name on the Hugging Face hub. Vectors have unit length and
-    depend on nothing but the model and the text. A piece counts as often as it occurs or, where
+    depend on nothing but the model, the text and its purpose. A piece counts as often as it occurs or, where
     the model's `config.json` has a `count_exponent`, as that power of it: an identifier that fills
     a function does not drown the rest. (Sublinear counts: Salton and Buckley, 1988.) Where the file
     has a `half_weight_at` of h, the piece at place p of a passage counts h / (h + p) instead of 1:
@@ -143,7 +143,7 @@ class _Model:
             yield int(owned[start]), tokens[start:end], counts[start:end]
 
     def sum(
-        self, tokens: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
+        self, tokens: npt.NDArray[np.int64], counts: npt.NDArray[Any]
     ) -> npt.NDArray[np.float32]:
         """Return the weighted sum of the pieces' vectors, in the direction of their mean."""
         import numpy as np
