@@ -48,9 +48,10 @@ class StaticEmbedder(QuickEmbedder):
     model2vec directory, or a model's name on the Hugging Face hub. Vectors have unit length and
     depend on nothing but the model, the text and its purpose. A piece counts as often as it occurs
     or, where the model's `config.json` has a `count_exponent`, as that power of it: an identifier
-    that fills a function does not drown the rest. (Sublinear counts: Salton and Buckley, 1988.) Where the file
-    has a `half_weight_at` of h, the piece at place p of a passage counts h / (h + p) instead of 1:
-    texts say first what they are about, functions their names. A question is read evenly.
+    that fills a function does not drown the rest. (Sublinear counts: Salton and Buckley, 1988.)
+    Where the file has a `half_weight_at` of h, the piece at place p of a passage counts h / (h + p)
+    instead of 1: texts say first what they are about, functions their names. A question is read
+    evenly.
     A text of any length is read whole. A text without a single known piece, the empty text among
     them, is the last axis: the direction in which texts differ least, so it is near no other text.
     """
