@@ -157,7 +157,7 @@ def _of_file(root: Node, source: str, language: str, file: str) -> Iterator[Pair
                 said.append(_text(node))
             above = node
     for text in map(clean, said):
-        if len(WORD.findall(text)) >= TELLING and _is_prose(text):
+        if len(WORD.findall(text)) >= TELLING and is_prose(text):
             for window in _windows(source.splitlines()):
                 yield Pair("about", language, text, window, "", file)
             return
@@ -198,7 +198,7 @@ def _of_definition(node: Node, data: bytes, language: str, file: str) -> Iterato
         return
     kind = "doc" if node.type in FUNCTIONS or _elixir(node) else "type"
     text = clean(documentation)
-    if _is_prose(text):
+    if is_prose(text):
         yield Pair(kind, language, text, body, name, file)
         if kind == "doc" and len(body) < SHORT:
             chunk = _cut(data[start : start + 2 * BODY])
@@ -335,7 +335,7 @@ def _comments(node: Node, data: bytes, language: str, file: str, name: str) -> I
             at += 1
         text = clean("\n".join(lines[start:at]))
         code = [x for x in lines[at : at + 12] if not x.lstrip().startswith(mark)]
-        if len(WORD.findall(text)) >= 4 and _is_prose(text) and len(code) > 2:
+        if len(WORD.findall(text)) >= 4 and is_prose(text) and len(code) > 2:
             given += 1
             yield Pair("comment", language, text, _cut("\n".join(code).encode()), name, file)
 
@@ -357,7 +357,8 @@ def clean(comment: str) -> str:
     return re.sub(r"\s+", " ", text).strip()[:400]
 
 
-def _is_prose(text: str) -> bool:
+def is_prose(text: str) -> bool:
+    """Return whether *text* is a phrase of three words and more that says something of code."""
     found = WORD.findall(text)
     if len(found) < 3 or NOT_PROSE.search(text):
         return False

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from static_training import code, prose, wordnet
+from static_training import changes, code, prose, wordnet
 from static_training.archives import text_files
 from static_training.code import Pair
 from static_training.exclusions import SHORTEST, Exclusions, digest
@@ -35,6 +35,7 @@ LIMITS: Final = {
     "type": 12_000,
     "name": 12_000,
     "comment": 25_000,
+    "change": 12_000,
     "heading": 60_000,
     "cloze": 60_000,
     "meaning": 120_000,
@@ -62,7 +63,10 @@ ASKED: Final = 0.25
 
 
 def extract(package: Package, archives: Sequence[Path], out: Path, excluded: Exclusions) -> int:
-    """Write the pairs of *package* to *out*, each code once, and return how many are of code."""
+    """Write the pairs of *package* to *out* and return how many are of code.
+
+    Each code is there once, and again for every change to it.
+    """
     seen: set[bytes] = set()
     count = 0
     partial = out.with_suffix(".part")
@@ -70,7 +74,8 @@ def extract(package: Package, archives: Sequence[Path], out: Path, excluded: Exc
         for pair in _pairs(package, archives, excluded):
             key = digest(pair.answer)
             question = pair.question if len(pair.question) > SHORTEST else pair.answer
-            if key in seen or excluded.text(pair.answer, question):
+            again = key in seen and pair.kind != changes.KIND
+            if again or excluded.text(pair.answer, question):
                 continue
             seen.add(key)
             stream.write(json.dumps(pair) + "\n")
@@ -87,16 +92,27 @@ def _pairs(package: Package, archives: Sequence[Path], excluded: Exclusions) -> 
             for path, text in text_files(archive, wordnet.EXTENSIONS, wordnet.LARGEST):
                 yield from wordnet.pairs(text, f"{package.name}:{path}")
         return
+    changelogs = changes.Changelogs()
     for archive in archives:
         for path, text in text_files(archive, EXTENSIONS):
             if LEFT_OUT.search("/" + path) or excluded.path(path) or excluded.licence(text):
                 continue
-            extension = path.rpartition(".")[2].lower()
-            file = f"{package.name}:{path}"
-            if extension in code.BY_EXTENSION:
-                yield from code.pairs(text, code.BY_EXTENSION[extension], file)
-            else:
-                yield from prose.pairs(text, file)
+            for pair in _of_file(path, text, package.name):
+                changelogs.saw(pair)
+                yield pair
+            changelogs.read(path, text, f"{package.name}:{path}")
+    yield from changelogs.pairs()
+    for archive in sorted(archives[0].parent.glob(changes.PATCHED)):
+        for path, text in text_files(archive, changes.PATCHES):
+            yield from changes.of_patch(text, f"{package.name}:{path}")
+
+
+def _of_file(path: str, text: str, package: str) -> Iterator[Pair]:
+    extension = path.rpartition(".")[2].lower()
+    file = f"{package}:{path}"
+    if extension in code.BY_EXTENSION:
+        return code.pairs(text, code.BY_EXTENSION[extension], file)
+    return prose.pairs(text, file)
 
 
 def read(path: Path) -> list[Pair]:
@@ -109,14 +125,18 @@ def choose(files: Sequence[Path], held_out: Sequence[Path], seed: int = 5) -> li
     """Return the pairs of *files* to train on: of every kind and language at most its limit.
 
     Beyond it, blocks of 16 neighbours are drawn, so that what stays has its hard negatives. A code
-    that two packages share is taken once, and none that stands in a *held_out* file.
+    that two packages share is taken once (and for its changes), and none that stands in a
+    *held_out* file.
     """
     generator = random.Random(seed)  # noqa: S311 - a choice to repeat, not to guard
     groups: defaultdict[tuple[str, str], list[Pair]] = defaultdict(list)
-    seen = {digest(pair.answer) for file in held_out for pair in read(file)}
+    kept_out = {digest(pair.answer) for file in held_out for pair in read(file)}
+    seen: set[bytes] = set()
     for file in files:
         for pair in read(file):
-            if (key := digest(pair.answer)) not in seen:
+            answer = digest(pair.answer)
+            key = answer if pair.kind != changes.KIND else digest(pair.question + pair.answer)
+            if answer not in kept_out and key not in seen:
                 seen.add(key)
                 groups[pair.language, pair.kind].append(pair)
     chosen: list[Pair] = []

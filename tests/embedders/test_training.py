@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 from static_training import (
     archives,
+    changes,
     code,
     corpus,
     export,
@@ -215,6 +216,87 @@ def test_a_choice_has_each_code_once_none_held_out_and_keeps_to_its_limits(tmp_p
     assert sum(x.kind == "name" for x in chosen) == 3
     assert sum(b == a + 1 for a, b in pairwise(numbers)) >= 56
     assert corpus.choose([one, two], [held]) == chosen
+
+
+def test_a_choice_has_a_code_again_for_its_change_unless_it_is_held_out(tmp_path):
+    one = written(
+        tmp_path / "a",
+        [pair(1, "a"), pair(1, "log", "change"), pair(2, "a"), pair(2, "log", "change")],
+    )
+    again = written(tmp_path / "b", [pair(1, "log", "change")])
+    held = written(tmp_path / "c", [pair(2, "c")])
+    chosen = corpus.choose([one, again], [held])
+    assert [(x.kind, x.answer) for x in chosen] == [("doc", "answer 1"), ("change", "answer 1")]
+
+
+# -- changes ----------------------------------------------------------------------------------------
+
+DIFF = """--- a/src/save.go
++++ b/src/save.go\t2022-01-01
+@@ -1,4 +1,5 @@
+ func Save(path string) error {
+-  old(path)
++  lock(path)
++  defer unlock(path)
+   return dump(path)
+ }
+--- a/README.md
++++ b/README.md
+@@ -1 +1 @@
++Locks files, and more, and more.
+"""
+SAVED = "func Save(path string) error {\n  lock(path)\n  defer unlock(path)\n  return dump(path)\n}"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Description: Lock the file\n while it is written (#123)\nAuthor: A B\n\n",
+        "From 0123 Mon Sep 17 00:00:00 2001\nFrom: A B\nSubject: [PATCH 1/2] Lock the file while\n it is written\n\nAnd why.\n---\n save.go | 2 +-\n\n",
+    ],
+)
+def test_what_a_patch_says_is_paired_with_the_code_after_it(header):
+    (found,) = changes.of_patch(header + DIFF, "p:debian/patches/a.patch")
+    assert (found.kind, found.language) == ("change", "go")
+    assert found.question == "Lock the file while it is written"
+    assert found.answer == SAVED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Lock the file while it is written.\n",
+        DIFF,
+        "Description: Fix spelling of the word file\n\n" + DIFF,
+        "Description: Debian builds with another linker\n\n" + DIFF,
+        "Description: Lock files\n\n" + DIFF,
+    ],
+)
+def test_a_patch_without_a_description_of_code_asks_nothing(text):
+    assert list(changes.of_patch(text, "p:a.patch")) == []
+
+
+def test_an_entry_of_a_changelog_is_paired_with_the_one_function_it_names():
+    logs = changes.Changelogs()
+    saves, twice, other = (
+        code.Pair("doc", "go", "Save it.", f"func {name}", name, "p:a.go")
+        for name in ("save_file", "load_file", "load_file")
+    )
+    for one in (saves, twice, other):
+        logs.saw(one)
+    entries = """# 1.2
+- `Files.save_file` now locks the file
+  while it is written ([#12](x), @somebody)
+* Loading with load_file() is faster than it was before
+* Quoted save_file is not a mention of the function
+
+- `save_file` fixed
+"""
+    logs.read("p/CHANGELOG.md", entries, "p:CHANGELOG.md")
+    logs.read("p/README.md", entries, "p:README.md")
+    (found,) = logs.pairs()
+    assert found.question == "Files.save_file now locks the file while it is written"
+    assert (found.answer, found.kind) == ("func save_file", "change")
 
 
 # -- archives and files ---------------------------------------------------------------------------
