@@ -10,6 +10,7 @@ made again, so a stopped run goes on where it was. `docs/model.md` describes the
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import sys
 import time
@@ -162,24 +163,42 @@ def prepare(work: Path) -> Path:
 def make(prepared: Path, recipe: training.Recipe) -> tuple[Any, Any]:
     """Return the trained word vectors and the tokenizer."""
     import numpy as np
-    import torch
     from tokenizers import Tokenizer
 
+    tables = [trained(prepared, recipe, run) for run in recipe.runs]
+    return np.mean(tables, axis=0), Tokenizer.from_file(str(prepared / TOKENIZER))
+
+
+def trained(prepared: Path, recipe: training.Recipe, run: training.Run) -> Any:
+    """Return the word vectors that *run* trains, which are left in *prepared*."""
+    import numpy as np
+    import torch
+
+    # What else a recipe says makes other vectors; how a text is embedded later does not.
+    how = zlib.crc32(repr(dataclasses.replace(recipe, runs=(), half_weight_at=0)).encode())
+    out = prepared / f"trained-{how:08x}-{run.seed}-{run.temperature}.npy"
+    if out.exists():
+        return np.load(out)
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(mode=True)
     texts = [
         training.load(prepared / "texts.npz", x) for x in ("questions", "answers", "sentences")
     ]
     with np.load(prepared / "start.npz") as begun:
-        trained = training.train(
+        table = training.train(
             begun["table"],
             begun["frozen"],
             *texts,
             keys=np.load(prepared / "keys.npy"),
             taught=np.load(prepared / "taught.npy"),
             recipe=recipe,
+            run=run,
         )
-    return trained, Tokenizer.from_file(str(prepared / TOKENIZER))
+    partial = out.with_suffix(".part.npy")
+    np.save(partial, table)
+    partial.rename(out)
+    report(f"the vectors of {run}")
+    return table
 
 
 def write_card(out: Path, prepared: Path) -> None:
@@ -202,6 +221,7 @@ def write_card(out: Path, prepared: Path) -> None:
         teacher=teacher.NAME,
         sentences=f"{len(np.load(prepared / 'taught.npy', mmap_mode='r')):,}",
         share=training.Recipe().share,
+        runs=len(training.Recipe().runs),
         exponent=training.Recipe().count_exponent,
         half=training.Recipe().half_weight_at,
         figures=(texts / "figures.md").read_text("utf-8"),

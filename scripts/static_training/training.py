@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 
@@ -76,6 +76,16 @@ def bags(tokenizer: Any, texts: list[str], longest: int = LONGEST) -> Bags:
     return Bags(np.concatenate(ids), np.concatenate(counts), starts)
 
 
+class Run(NamedTuple):
+    """One of the trainings whose results are averaged."""
+
+    seed: int
+    """Of the order of the pairs, and the exponents drawn."""
+    temperature: float
+    """Of the pairs' cosines. A low one looks at the few likeliest wrong answers, and finds single
+    functions better; a search that fuses ranks wants the right file among the first fifty."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What training does; the times are of one core of 2026."""
@@ -84,7 +94,7 @@ class Recipe:
     batch: int = 1024
     count_exponent: float = 0.5
     """The power of a piece's count that it counts with in a text where this project embeds."""
-    half_weight_at: float = 96
+    half_weight_at: float = 32
     """The place in a passage where a piece counts half, where this project embeds. Not in training:
     vectors trained with it are no better with it."""
     trained_exponents: tuple[float, ...] = (0.5, 1.0)
@@ -92,14 +102,15 @@ class Recipe:
     block: int = 16
     """Pairs that stay together when the others are shuffled: hard negatives from the same file."""
     rate: float = 0.01
-    temperature: float = 0.05
     sentences: int = 512
     """Sentences beside each batch of pairs, whose similarities are the teacher's."""
     sentence_weight: float = 2.0
     teacher_temperature: float = 0.05
     share: float = 0.85
     """How far from the start to the trained vectors to stop (WiSE-FT; Wortsman et al., 2022)."""
-    seed: int = 1
+    runs: tuple[Run, ...] = (Run(7, 0.1), Run(12, 0.1), Run(7, 0.15))
+    """What they train is averaged: two orders of the same pairs differ by as much as two recipes
+    do. ("Model soups"; Wortsman et al., 2022.)"""
 
 
 def train(
@@ -112,8 +123,9 @@ def train(
     keys: npt.NDArray[np.int64],
     taught: npt.NDArray[np.float16],
     recipe: Recipe,
+    run: Run,
 ) -> npt.NDArray[np.float32]:
-    """Return the word vectors *start*, trained.
+    """Return the word vectors *start*, trained on pairs as *run* says.
 
     Questions i and answers i are pairs; *keys* says which pairs may stand for one another and are
     no negatives of each other. *taught* holds the teacher's vectors of *sentences*. Rows that are
@@ -124,8 +136,8 @@ def train(
     import torch
     from torch.nn import functional
 
-    generator = np.random.default_rng(recipe.seed)
-    torch.manual_seed(recipe.seed)
+    generator = np.random.default_rng(run.seed)
+    torch.manual_seed(run.seed)
     table = torch.nn.Parameter(torch.from_numpy(start.copy()))
     still = torch.from_numpy(frozen)
     optimizer = torch.optim.Adam([table], lr=recipe.rate, betas=(0.9, 0.98))
@@ -150,7 +162,7 @@ def train(
             rows = order[place : place + recipe.batch]
             exponent = float(generator.choice(recipe.trained_exponents))
             asked, answered = (vectors(x, rows, exponent) for x in (questions, answers))
-            scores = asked @ answered.T / recipe.temperature
+            scores = asked @ answered.T / run.temperature
             key = torch.from_numpy(keys[rows])
             alike = (key[:, None] == key[None, :]) & ~torch.eye(len(rows), dtype=torch.bool)
             scores = scores.masked_fill(alike, -1e4)
@@ -167,6 +179,7 @@ def train(
                 loss = loss + recipe.sentence_weight * extra
             optimizer.zero_grad(set_to_none=False)
             loss.backward()
+            assert table.grad is not None
             table.grad[still] = 0
             optimizer.step()
             schedule.step()

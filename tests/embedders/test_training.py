@@ -469,7 +469,7 @@ def test_training_brings_questions_to_their_answers():
     def train():
         return training.train(
             start, frozen, questions, answers, bag(range(1, 17)),
-            keys=np.arange(32), taught=taught, recipe=recipe,
+            keys=np.arange(32), taught=taught, recipe=recipe, run=training.Run(1, 0.05),
         )  # fmt: skip
 
     trained = train()
