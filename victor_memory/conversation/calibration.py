@@ -15,11 +15,11 @@ from typing import Final
 
 DEFAULT_MIN_SCORE: Final = 0.4
 """Below this, what is found is more likely noise than an answer."""
-INTERCEPT: Final = -1.61
-LIFT_WEIGHT: Final = 3.37
+INTERCEPT: Final = -1.64
+LIFT_WEIGHT: Final = 3.79
 WINDOW_WEIGHT: Final = 4.72
-TEXT_WEIGHT: Final = 4.61
-SIZE_WEIGHT: Final = -0.45
+TEXT_WEIGHT: Final = 4.53
+SIZE_WEIGHT: Final = -0.48
 
 
 def confidence(lift: float, window: float, text: float, documents: int) -> float:
