@@ -62,6 +62,8 @@ def main() -> None:
     if not arguments.no_teacher:
         models["teacher"] = by_teacher()
     held = held_out(arguments.work, arguments.functions)
+    if not held:
+        sys.exit(f"{arguments.work} has no pairs held out: run scripts/train_static_model.py.")
     totals: defaultdict[str, list[float]] = defaultdict(list)
     print("language, texts:", *(f"{name} alone / fused" for name in ["BM25", *models]), sep=" | ")
     for language, pairs in sorted(held.items()):
@@ -163,9 +165,7 @@ def static(folder: Path) -> Encode:
 def by_teacher() -> Encode:
     """Return what embeds texts with the teacher, as its library does it, in float32."""
     encoder = teacher.model()
-    return lambda texts, _: encoder.encode(
-        texts, batch_size=64, normalize_embeddings=True, show_progress_bar=False
-    )
+    return lambda texts, _: teacher.encode(texts, encoder)
 
 
 def rate(encode: Encode, texts: list[str]) -> float:

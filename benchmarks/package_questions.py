@@ -19,9 +19,7 @@ import math
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
-import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -30,7 +28,7 @@ from typing import Any, Final
 HERE: Final = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "scripts"))
 
-from static_training import registries  # noqa: E402 - the path comes first
+from static_training import archives, registries  # noqa: E402 - the path comes first
 
 QUESTIONS: Final = HERE / "data" / "package_questions.json"
 DEPTH: Final = 10
@@ -65,22 +63,14 @@ def unpacked(package: registries.Package, work: Path, left_out: Iterable[str]) -
     out = work / "unpacked" / package.key
     if out.exists():
         return out
+    found = registries.fetch(package, work, frozen=True)
+    if not found:
+        sys.exit(f"{work} has no archive of {package.name}: run scripts/train_static_model.py.")
     partial = out.with_name(out.name + ".part")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    archives = registries.fetch(package, work, frozen=True)
-    if not archives:
-        sys.exit(f"{work} has no archive of {package.name}: run scripts/train_static_model.py.")
-    for archive in archives:
-        if archive.suffix in {".whl", ".zip"}:
-            with zipfile.ZipFile(archive) as packed:
-                packed.extractall(partial)  # noqa: S202 - wheels of a registry; zipfile keeps paths inside
-        elif archive.suffix == ".deb":
-            command = ["dpkg-deb", "-x", str(archive), str(partial)]
-            subprocess.run(command, check=True)
-        else:
-            with tarfile.open(archive) as packed_files:
-                packed_files.extractall(partial, filter="data")
+    for archive in found:
+        archives.unpack(archive, partial)
     for path in [path for pattern in left_out for path in partial.glob(pattern)]:
         if path.is_file():
             path.unlink()

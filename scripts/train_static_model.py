@@ -10,7 +10,6 @@ made again, so a stopped run goes on where it was. `docs/model.md` describes the
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 import sys
 import time
@@ -124,7 +123,7 @@ def prepare(work: Path) -> Path:
     import numpy as np
 
     out = work / "prepared"
-    if (out / "start.npz").exists():
+    if (out / training.START).exists():
         return out
     out.mkdir(exist_ok=True)
     packages = [x for x in registries.listed() if pairs_of(work, x).exists()]
@@ -139,11 +138,11 @@ def prepare(work: Path) -> Path:
     answers = training.bags(tokenizer, [pair.answer for pair in pairs])
     texts = corpus.sentences(pairs, GENERAL, TECHNICAL)
     sentences = training.bags(tokenizer, texts)
-    training.save(out / "texts.npz", questions=questions, answers=answers, sentences=sentences)
-    np.save(out / "keys.npy", keys_of(pairs))
+    training.save(out / training.TEXTS, questions=questions, answers=answers, sentences=sentences)
+    np.save(out / training.KEYS, keys_of(pairs))
     report(f"{len(answers.ids)} word pieces in the answers")
 
-    np.save(out / "taught.npy", teacher.taught(texts, work / "taught"))
+    np.save(out / training.TAUGHT, teacher.taught(texts, work / "taught"))
     report(f"the teacher's vectors of {len(texts)} sentences")
 
     known = tokenizer.get_vocab()
@@ -155,7 +154,7 @@ def prepare(work: Path) -> Path:
     table = start.vectors(teacher.model(), words, seen, DIMENSION)
     frozen = np.array([x == vocabulary.UNKNOWN or not any(map(str.isalnum, x)) for x in words])
     table[frozen] = 0
-    np.savez(out / "start.npz", table=table, frozen=frozen)
+    np.savez(out / training.START, table=table, frozen=frozen)
     report("the vectors to start from")
     return out
 
@@ -165,40 +164,11 @@ def make(prepared: Path, recipe: training.Recipe) -> tuple[Any, Any]:
     import numpy as np
     from tokenizers import Tokenizer
 
-    tables = [trained(prepared, recipe, run) for run in recipe.runs]
+    tables = []
+    for run in recipe.runs:
+        tables.append(training.trained(prepared, recipe, run))
+        report(f"the vectors of {run}")
     return np.mean(tables, axis=0), Tokenizer.from_file(str(prepared / TOKENIZER))
-
-
-def trained(prepared: Path, recipe: training.Recipe, run: training.Run) -> Any:
-    """Return the word vectors that *run* trains, which are left in *prepared*."""
-    import numpy as np
-    import torch
-
-    # What else a recipe says makes other vectors; how a text is embedded later does not.
-    how = zlib.crc32(repr(dataclasses.replace(recipe, runs=(), half_weight_at=0)).encode())
-    out = prepared / f"trained-{how:08x}-{run.seed}-{run.temperature}.npy"
-    if out.exists():
-        return np.load(out)
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(mode=True)
-    texts = [
-        training.load(prepared / "texts.npz", x) for x in ("questions", "answers", "sentences")
-    ]
-    with np.load(prepared / "start.npz") as begun:
-        table = training.train(
-            begun["table"],
-            begun["frozen"],
-            *texts,
-            keys=np.load(prepared / "keys.npy"),
-            taught=np.load(prepared / "taught.npy"),
-            recipe=recipe,
-            run=run,
-        )
-    partial = out.with_suffix(".part.npy")
-    np.save(partial, table)
-    partial.rename(out)
-    report(f"the vectors of {run}")
-    return table
 
 
 def write_card(out: Path, prepared: Path) -> None:
@@ -206,7 +176,7 @@ def write_card(out: Path, prepared: Path) -> None:
     import numpy as np
 
     texts = Path(__file__).parent / "static_training"
-    with np.load(prepared / "start.npz") as begun:
+    with np.load(prepared / training.START) as begun:
         rows, dimension = begun["table"].shape
     size = sum((out / file).stat().st_size for file in (WEIGHTS, TOKENIZER))
     card = (texts / "card.md").read_text("utf-8")
@@ -216,10 +186,10 @@ def write_card(out: Path, prepared: Path) -> None:
         dimension=dimension,
         size=size / 1e6,
         digest=digest_of(out),
-        pairs=f"{len(np.load(prepared / 'keys.npy')):,}",
+        pairs=f"{len(np.load(prepared / training.KEYS)):,}",
         packages=sum(not x.held_out for x in registries.listed()),
         teacher=teacher.NAME,
-        sentences=f"{len(np.load(prepared / 'taught.npy', mmap_mode='r')):,}",
+        sentences=f"{len(np.load(prepared / training.TAUGHT, mmap_mode='r')):,}",
         share=training.Recipe().share,
         runs=len(training.Recipe().runs),
         exponent=training.Recipe().count_exponent,

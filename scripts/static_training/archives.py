@@ -1,4 +1,4 @@
-"""Text files inside the archives of registries, read without unpacking them."""
+"""The archives of registries: their text files, read without unpacking them, or all unpacked."""
 
 from __future__ import annotations
 
@@ -48,6 +48,19 @@ def _members(
             stream = packed.extractfile(member)
             if stream is not None:
                 yield member.name, _text(stream)
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Write the files of *archive* below *folder*, which exists."""
+    if archive.suffix in {".whl", ".zip"}:
+        with zipfile.ZipFile(archive) as opened:
+            opened.extractall(folder)  # noqa: S202 - zipfile keeps paths inside
+    elif archive.suffix == ".deb":
+        command = ["dpkg-deb", "-x", str(archive), str(folder)]
+        subprocess.run(command, check=True)  # noqa: S603 - Debian's own reader of its archives
+    else:
+        with tarfile.open(archive) as packed:
+            packed.extractall(folder, filter="data")
 
 
 def is_archive(path: Path) -> bool:

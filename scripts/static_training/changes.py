@@ -11,6 +11,7 @@ from typing import Final
 
 from static_training import code
 from static_training.code import Pair
+from static_training.exclusions import Exclusions
 from static_training.prose import EXTENSIONS, MARKUP
 
 KIND: Final = "change"
@@ -39,7 +40,7 @@ PER_FILE: Final = 4
 PER_LOG: Final = 200
 
 
-def of_patch(text: str, file: str) -> Iterator[Pair]:
+def of_patch(text: str, file: str, excluded: Exclusions) -> Iterator[Pair]:
     """Yield what a patch says it does with the code of each file after it, at most four.
 
     Read is the description of DEP-3 (Debian's headers of patches) or the subject of git's mails.
@@ -54,6 +55,8 @@ def of_patch(text: str, file: str) -> Iterator[Pair]:
         return
     found = 0
     for path, after in _files(text[begin.start() :]):
+        if excluded.path(path):
+            continue
         language = code.BY_EXTENSION.get(path.rpartition(".")[2].lower())
         if language and len(after.splitlines()) > 3 and found < PER_FILE:
             found += 1

@@ -104,7 +104,7 @@ def _pairs(package: Package, archives: Sequence[Path], excluded: Exclusions) -> 
     yield from changelogs.pairs()
     for archive in sorted(archives[0].parent.glob(changes.PATCHED)):
         for path, text in text_files(archive, changes.PATCHES):
-            yield from changes.of_patch(text, f"{package.name}:{path}")
+            yield from changes.of_patch(text, f"{package.name}:{path}", excluded)
 
 
 def _of_file(path: str, text: str, package: str) -> Iterator[Pair]:

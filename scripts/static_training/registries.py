@@ -48,8 +48,8 @@ def fetch(package: Package, work: Path, *, frozen: bool) -> list[Path]:
     """
     folder = work / "archives" / package.key
     note = folder / "absent.txt"
-    folder.mkdir(parents=True, exist_ok=True)
     if not (found := _archives(folder)) and not note.exists() and not frozen:
+        folder.mkdir(parents=True, exist_ok=True)
         done = subprocess.run(  # noqa: S603 - the commands of three registries, with names of the list
             _command(package, work),
             cwd=folder,
@@ -129,4 +129,4 @@ def _apt(work: Path) -> list[str]:
 
 
 def _archives(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if is_archive(path))
+    return sorted(path for path in folder.glob("*") if is_archive(path))

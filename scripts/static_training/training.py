@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 LONGEST: Final = 400
 """Word pieces of a text that training reads."""
 AT_ONCE: Final = 4096
+TEXTS: Final = "texts.npz"
+KEYS: Final = "keys.npy"
+TAUGHT: Final = "taught.npy"
+START: Final = "start.npz"
+"""Files that training reads."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,41 @@ class Recipe:
     runs: tuple[Run, ...] = (Run(7, 0.1), Run(12, 0.1), Run(7, 0.15))
     """What they train is averaged: two orders of the same pairs differ by as much as two recipes
     do. ("Model soups"; Wortsman et al., 2022.)"""
+
+
+def trained(prepared: Path, recipe: Recipe, run: Run) -> npt.NDArray[np.float32]:
+    """Return the word vectors that *run* trains on what is in *prepared*, and leave them there.
+
+    Of another text or recipe they have another name, so none is taken for another's.
+    """
+    import torch
+
+    # What else a recipe says makes other vectors; how a text is embedded later does not.
+    of = hashlib.sha256(repr(replace(recipe, runs=(), half_weight_at=0)).encode())
+    for name in (TEXTS, KEYS, TAUGHT, START):
+        with (prepared / name).open("rb") as stream:
+            of.update(hashlib.file_digest(stream, "sha256").digest())
+    out = prepared / f"trained-{of.hexdigest()[:8]}-{run.seed}-{run.temperature}.npy"
+    if out.exists():
+        kept: npt.NDArray[np.float32] = np.load(out)
+        return kept
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(mode=True)
+    texts = [load(prepared / TEXTS, x) for x in ("questions", "answers", "sentences")]
+    with np.load(prepared / START) as begun:
+        table = train(
+            begun["table"],
+            begun["frozen"],
+            *texts,
+            keys=np.load(prepared / KEYS),
+            taught=np.load(prepared / TAUGHT),
+            recipe=recipe,
+            run=run,
+        )
+    partial = out.with_suffix(".part.npy")
+    np.save(partial, table)
+    partial.rename(out)
+    return table
 
 
 def train(

@@ -6,6 +6,7 @@ import sys
 import tarfile
 import zipfile
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -256,7 +257,7 @@ SAVED = "func Save(path string) error {\n  lock(path)\n  defer unlock(path)\n  r
     ],
 )
 def test_what_a_patch_says_is_paired_with_the_code_after_it(header):
-    (found,) = changes.of_patch(header + DIFF, "p:debian/patches/a.patch")
+    (found,) = changes.of_patch(header + DIFF, "p:debian/patches/a.patch", Exclusions([]))
     assert (found.kind, found.language) == ("change", "go")
     assert found.question == "Lock the file while it is written"
     assert found.answer == SAVED
@@ -273,7 +274,16 @@ def test_what_a_patch_says_is_paired_with_the_code_after_it(header):
     ],
 )
 def test_a_patch_without_a_description_of_code_asks_nothing(text):
-    assert list(changes.of_patch(text, "p:a.patch")) == []
+    assert list(changes.of_patch(text, "p:a.patch", Exclusions([]))) == []
+
+
+def test_a_patch_of_a_vendored_excluded_package_asks_nothing():
+    excluded = Exclusions([])
+    text = "Description: Lock the file while it is written\n\n"
+    vendored = text + DIFF.replace("b/src/", "b/vendor/curl/")
+    assert list(changes.of_patch(text + DIFF, "p:a.patch", excluded))
+    assert not list(changes.of_patch(vendored, "p:a.patch", excluded))
+    assert excluded.counts["directory curl"] == 1
 
 
 def test_an_entry_of_a_changelog_is_paired_with_the_one_function_it_names():
@@ -477,6 +487,36 @@ def test_training_brings_questions_to_their_answers():
     assert right(trained).mean() > 0.9
     assert not trained[0].any()
     assert (train() == trained).all()
+
+
+@pytest.mark.sentence_transformers  # its environment has torch
+def test_what_a_run_trained_is_kept_for_its_text_and_recipe_alone(tmp_path):
+    pytest.importorskip("torch", reason="torch is not installed")
+    from static_training import training
+
+    texts = training.Bags(np.arange(4, dtype=np.int32), np.ones(4, dtype=np.uint16), np.arange(5))
+    training.save(tmp_path / training.TEXTS, questions=texts, answers=texts, sentences=texts)
+    np.save(tmp_path / training.KEYS, np.arange(4))
+    np.save(tmp_path / training.TAUGHT, np.eye(4, dtype=np.float16))
+    start = np.random.default_rng(0).normal(size=(4, 8)).astype(np.float32)
+    np.savez(tmp_path / training.START, table=start, frozen=np.zeros(4, dtype=bool))
+    recipe, run = training.Recipe(batch=4, sentences=2), training.Run(1, 0.1)
+
+    def kept():
+        return sorted(path.name for path in tmp_path.glob("trained-*"))
+
+    first = training.trained(tmp_path, recipe, run)
+    (name,) = kept()
+    assert name.endswith("-1-0.1.npy")
+    np.save(tmp_path / name, first + 1)
+    assert (training.trained(tmp_path, recipe, run) == first + 1).all()
+    assert (training.trained(tmp_path, replace(recipe, half_weight_at=7), run) == first + 1).all()
+    assert len(kept()) == 1
+    training.trained(tmp_path, replace(recipe, rate=0.02), run)
+    training.trained(tmp_path, recipe, run._replace(seed=2))
+    np.save(tmp_path / training.KEYS, np.zeros(4, dtype=np.int64))
+    assert (training.trained(tmp_path, recipe, run) != first + 1).any()
+    assert len(kept()) == 4
 
 
 @pytest.mark.sentence_transformers
